@@ -1,0 +1,153 @@
+//! Requests and their answers.
+//!
+//! An answer pairs if its effective time is at most 5 s after its request's; it waits `disorder` (1 s) for a request that a
+//! capture put after it; a repeated request is one row; what stays without answer is due at its request + 5 s. Bounded: at the
+//! bound the oldest request is given up early, and the caller says so.
+use std::collections::{BTreeMap, HashMap};
+use std::hash::Hash;
+
+/// How long an answer may take, µs.
+pub const ANSWER_WITHIN: i64 = 5_000_000;
+/// How long an answer waits for a request that comes after it, µs.
+pub const DISORDER: i64 = 1_000_000;
+/// Requests of one conversation that wait at the same time.
+pub const MOST_WAITING: usize = 4096;
+
+/// Requests that wait for their answer, and answers that wait for their request.
+#[derive(Debug)]
+pub struct Pairs<K, Q, A> {
+    waiting: HashMap<K, (i64, u64, Q)>,
+    order: BTreeMap<(i64, u64), K>,
+    early: HashMap<K, (i64, A)>,
+    serial: u64,
+}
+
+impl<K, Q, A> Default for Pairs<K, Q, A> {
+    fn default() -> Self {
+        Self { waiting: HashMap::new(), order: BTreeMap::new(), early: HashMap::new(), serial: 0 }
+    }
+}
+
+/// What became of a request.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Asked<Q, A> {
+    /// It waits.
+    Waits,
+    /// Its answer came before it: both, and the effective time of the pair.
+    Answered(Q, A, i64),
+    /// The same request is waiting already.
+    Repeated,
+    /// It waits, and the oldest one was given up for it.
+    Crowded(Q),
+}
+
+impl<K: Eq + Hash + Clone, Q, A> Pairs<K, Q, A> {
+    /// A request at effective time `eff`.
+    pub fn ask(&mut self, key: K, eff: i64, request: Q) -> Asked<Q, A> {
+        if self.waiting.contains_key(&key) {
+            return Asked::Repeated;
+        }
+        if let Some((then, answer)) = self.early.remove(&key)
+            && eff - then <= DISORDER
+        {
+            return Asked::Answered(request, answer, eff.max(then));
+        }
+        self.serial += 1;
+        self.order.insert((eff, self.serial), key.clone());
+        self.waiting.insert(key, (eff, self.serial, request));
+        match self.waiting.len() > MOST_WAITING {
+            true => self.oldest().map_or(Asked::Waits, Asked::Crowded),
+            false => Asked::Waits,
+        }
+    }
+
+    /// An answer at effective time `eff`: the request it belongs to, and when the pair is due. Without one it waits.
+    pub fn answer(&mut self, key: &K, eff: i64, answer: A) -> Option<(Q, A, i64)> {
+        match self.take(key) {
+            Some((asked, request)) => Some((request, answer, eff.max(asked))),
+            None => {
+                self.early.retain(|_, (then, _)| eff - *then <= DISORDER);
+                if self.early.len() < MOST_WAITING {
+                    self.early.insert(key.clone(), (eff, answer));
+                }
+                None
+            }
+        }
+    }
+
+    fn take(&mut self, key: &K) -> Option<(i64, Q)> {
+        let (asked, serial, request) = self.waiting.remove(key)?;
+        self.order.remove(&(asked, serial));
+        Some((asked, request))
+    }
+
+    fn oldest(&mut self) -> Option<Q> {
+        let (_, key) = self.order.pop_first()?;
+        self.waiting.remove(&key).map(|(_, _, request)| request)
+    }
+
+    /// The least deadline, µs.
+    #[must_use]
+    pub fn deadline(&self) -> Option<i64> {
+        self.order.first_key_value().map(|((asked, _), _)| asked + ANSWER_WITHIN)
+    }
+
+    /// Requests whose deadline is before `now`, in order, each with its deadline. Call it before the packets at `now`.
+    pub fn expired(&mut self, now: i64) -> Vec<(Q, i64)> {
+        let mut out = Vec::new();
+        while let Some(deadline) = self.deadline().filter(|d| *d < now) {
+            out.extend(self.oldest().map(|request| (request, deadline)));
+        }
+        out
+    }
+
+    /// Everything that waits, in order, each with min(deadline, now) and whether its deadline had come.
+    pub fn flush(&mut self, now: i64) -> Vec<(Q, i64, bool)> {
+        let mut out = Vec::new();
+        while let Some(deadline) = self.deadline() {
+            out.extend(self.oldest().map(|request| (request, deadline.min(now), deadline <= now)));
+        }
+        out
+    }
+
+    /// Any request that waits, changed in place (a repeated answer, a continued body).
+    pub fn waiting_mut(&mut self, key: &K) -> Option<&mut Q> {
+        self.waiting.get_mut(key).map(|(_, _, request)| request)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const S: i64 = 1_000_000;
+
+    #[test]
+    fn answers_pair_until_five_seconds_and_not_after() {
+        let mut pairs: Pairs<u8, &str, ()> = Pairs::default();
+        assert_eq!(pairs.ask(1, 0, "a"), Asked::Waits);
+        assert!(pairs.expired(5 * S).is_empty(), "a deadline is acted on after it");
+        assert_eq!(pairs.answer(&1, 5 * S, ()), Some(("a", (), 5 * S)));
+        pairs.ask(2, 0, "b");
+        assert_eq!(pairs.expired(5 * S + 1), [("b", 5 * S)]);
+        assert_eq!(pairs.answer(&2, 6 * S, ()), None);
+    }
+
+    #[test]
+    fn an_answer_waits_for_its_request() {
+        let mut pairs: Pairs<u8, &str, &str> = Pairs::default();
+        assert_eq!(pairs.answer(&1, 10, "late request"), None);
+        assert_eq!(pairs.ask(1, 20, "q"), Asked::Answered("q", "late request", 20));
+    }
+
+    #[test]
+    fn repeats_are_one_and_the_bound_holds() {
+        let mut pairs: Pairs<usize, usize, ()> = Pairs::default();
+        for key in 0..MOST_WAITING {
+            assert_eq!(pairs.ask(key, 0, key), Asked::Waits);
+        }
+        assert_eq!(pairs.ask(0, 1, 0), Asked::Repeated);
+        assert_eq!(pairs.ask(MOST_WAITING, 1, 9), Asked::Crowded(0));
+        assert_eq!(pairs.flush(2).len(), MOST_WAITING);
+    }
+}

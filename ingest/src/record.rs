@@ -1,0 +1,112 @@
+//! A decoded packet: what the reader hands to the worker that owns the flow.
+//!
+//! A tunnelled packet gives one record per layer, each under its own flow key, so that the carrier and what it carries are
+//! conversations of their own and may live on different workers.
+use std::sync::Arc;
+
+use lidr_schema::{Ends, Ip, Outer};
+
+/// Octets that records point into: a block of the capture, or a reassembled datagram.
+pub type Block = Arc<Vec<u8>>;
+
+/// When and where a packet was seen.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Stamp {
+    /// Packet time, µs.
+    pub ts: i64,
+    /// Effective time, µs: max(ts, clock - disorder).
+    pub eff: i64,
+    /// Frame number in its capture, from 1.
+    pub frame: u64,
+    /// Ordinal of the input, from 0.
+    pub input: u16,
+}
+
+/// Which end sent a packet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Dir {
+    /// From the end that opened the conversation.
+    Src,
+    /// From the other end.
+    Dst,
+}
+
+impl Dir {
+    /// 0 for `Src`, 1 for `Dst`.
+    #[must_use]
+    pub const fn index(self) -> usize {
+        self as usize
+    }
+}
+
+/// The key of a conversation: both ends in address order, so that both directions meet.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct FlowKey {
+    /// The lesser (address, port).
+    pub low: (Ip, u16),
+    /// The greater (address, port).
+    pub high: (Ip, u16),
+    /// IANA protocol number.
+    pub proto: u8,
+    /// Whether it was inside a tunnel.
+    pub inner: bool,
+}
+
+/// TCP's fields of a packet.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tcp {
+    /// Sequence number.
+    pub seq: u32,
+    /// Acknowledgement number.
+    pub ack: u32,
+    /// FIN 1, SYN 2, RST 4, PSH 8, ACK 16, URG 32, ECE 64, CWR 128.
+    pub flags: u8,
+    /// Urgent pointer.
+    pub urgent: u16,
+}
+
+/// One layer of one packet.
+#[derive(Clone, Debug)]
+pub struct Record {
+    /// The conversation.
+    pub key: FlowKey,
+    /// Seeded hash of the key: chooses the worker and the slot.
+    pub hash: u64,
+    /// The packet's own direction: source and destination as they stand in its headers.
+    pub ends: Ends,
+    /// When and where.
+    pub stamp: Stamp,
+    /// The reader's clock at this packet, µs.
+    pub clock: i64,
+    /// TCP's fields; zero for other protocols.
+    pub tcp: Tcp,
+    /// Octets from the IP header on, by the length field.
+    pub ip_len: u32,
+    /// Payload octets above the transport header, by the length fields.
+    pub payload_len: u32,
+    /// The octets that `payload` points into.
+    pub block: Block,
+    /// Start of the captured payload in `block`.
+    pub payload_start: u32,
+    /// Octets of payload captured; fewer than `payload_len` where the capture was cut.
+    pub payload_captured: u32,
+    /// Time to live or hop limit.
+    pub ttl: u8,
+    /// Outermost VLAN id.
+    pub vlan: Option<u16>,
+    /// The tunnel it came in.
+    pub outer: Option<Arc<Outer>>,
+    /// 0 outside any tunnel, then one more a tunnel.
+    pub layer: u8,
+    /// The payload is a tunnel's and was opened: no decoder needs to look.
+    pub carrier: bool,
+}
+
+impl Record {
+    /// The captured payload.
+    #[must_use]
+    pub fn payload(&self) -> &[u8] {
+        let start = self.payload_start as usize;
+        self.block.get(start..start + self.payload_captured as usize).unwrap_or_default()
+    }
+}

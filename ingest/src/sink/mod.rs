@@ -1,0 +1,47 @@
+//! Where rows go: a judge in the same process, Kafka, a Parquet lake.
+use arrow::array::RecordBatch;
+use lidr_schema::TableId;
+
+/// Why a sink stopped the run.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct SinkError(pub String);
+
+/// Takes rows in row order (due, ts, sensor, capture, frame, n) and the promises between them.
+pub trait Sink {
+    /// Rows of one table, sorted, all with `due` at or below the floor that follows and above the floor before.
+    ///
+    /// # Errors
+    /// If they cannot be taken; the run stops.
+    fn rows(&mut self, table: TableId, batch: RecordBatch) -> Result<(), SinkError>;
+
+    /// No later row has `due` at or below this, µs. At most clock - disorder - 1; `i64::MAX` at the end of the input.
+    ///
+    /// # Errors
+    /// If the promise cannot be passed on; the run stops.
+    fn floor(&mut self, promise: i64) -> Result<(), SinkError>;
+}
+
+/// Two sinks, one after the other.
+#[derive(Debug)]
+pub struct Tee<A, B>(pub A, pub B);
+
+impl<A: Sink, B: Sink> Sink for Tee<A, B> {
+    fn rows(&mut self, table: TableId, batch: RecordBatch) -> Result<(), SinkError> {
+        self.0.rows(table, batch.clone())?;
+        self.1.rows(table, batch)
+    }
+    fn floor(&mut self, promise: i64) -> Result<(), SinkError> {
+        self.0.floor(promise)?;
+        self.1.floor(promise)
+    }
+}
+
+impl<S: Sink + ?Sized> Sink for &mut S {
+    fn rows(&mut self, table: TableId, batch: RecordBatch) -> Result<(), SinkError> {
+        (**self).rows(table, batch)
+    }
+    fn floor(&mut self, promise: i64) -> Result<(), SinkError> {
+        (**self).floor(promise)
+    }
+}

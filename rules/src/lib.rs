@@ -1,0 +1,4 @@
+//! Rule files: loaded, linted, never executed.
+pub mod model;
+
+pub use model::{Absorb, Body, Case, Entity, Expect, Expr, Literal, Op, Remember, Rule, Test, Tunable, Window};

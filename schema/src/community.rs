@@ -1,0 +1,107 @@
+//! Community ID v1: one text for a conversation, the same from Zeek, Suricata and lidr.
+//!
+//! `1:` and the base64 of SHA-1(seed u16, lesser address, greater address, protocol, 0, port, port), the ends ordered so that
+//! both directions agree. ICMP puts type and code in place of ports, and maps the types that answer one another (Community ID
+//! specification, Corelight; RFC 792, RFC 4443).
+use base64::{Engine, engine::general_purpose::STANDARD};
+use sha1::{Digest, Sha1};
+
+use crate::head::Ends;
+
+const ICMP: u8 = 1;
+const ICMP6: u8 = 58;
+
+/// The Community ID of a conversation, seed 0.
+#[must_use]
+pub fn community_id(ends: &Ends) -> String {
+    let (src_port, dst_port, one_way) = ports(ends);
+    let (src, dst) = (ends.src_ip.wire(), ends.dst_ip.wire());
+    let forward = one_way || (src, src_port) <= (dst, dst_port);
+    let (low, high, low_port, high_port) =
+        if forward { (src, dst, src_port, dst_port) } else { (dst, src, dst_port, src_port) };
+    let mut hash = Sha1::new();
+    hash.update([0, 0]);
+    hash.update(low);
+    hash.update(high);
+    hash.update([ends.proto, 0]);
+    if has_ports(ends.proto) {
+        hash.update(low_port.to_be_bytes());
+        hash.update(high_port.to_be_bytes());
+    }
+    format!("1:{}", STANDARD.encode(hash.finalize()))
+}
+
+const fn has_ports(proto: u8) -> bool {
+    matches!(proto, 6 | 17 | 132 | ICMP | ICMP6)
+}
+
+/// Ports as they enter the hash, and whether the conversation has one direction only.
+fn ports(ends: &Ends) -> (u16, u16, bool) {
+    let answer = match ends.proto {
+        ICMP => icmp_answer(ends.src_port),
+        ICMP6 => icmp6_answer(ends.src_port),
+        _ => return (ends.src_port, ends.dst_port, false),
+    };
+    answer.map_or((ends.src_port, ends.dst_port, true), |other| (ends.src_port, other, false))
+}
+
+const fn icmp_answer(kind: u16) -> Option<u16> {
+    Some(match kind {
+        0 => 8,
+        8 => 0,
+        9 => 10,
+        10 => 9,
+        13 => 14,
+        14 => 13,
+        15 => 16,
+        16 => 15,
+        17 => 18,
+        18 => 17,
+        _ => return None,
+    })
+}
+
+const fn icmp6_answer(kind: u16) -> Option<u16> {
+    Some(match kind {
+        128 => 129,
+        129 => 128,
+        130 => 131,
+        131 => 130,
+        133 => 134,
+        134 => 133,
+        135 => 136,
+        136 => 135,
+        139 => 140,
+        140 => 139,
+        144 => 145,
+        145 => 144,
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ends(src: &str, dst: &str, src_port: u16, dst_port: u16, proto: u8) -> Ends {
+        Ends { src_ip: src.parse().unwrap(), dst_ip: dst.parse().unwrap(), src_port, dst_port, proto }
+    }
+
+    /// Values of the specification's own reference output (corelight/community-id-spec, baseline directory).
+    #[test]
+    fn published_values() {
+        let tcp = ends("128.232.110.120", "66.35.250.204", 34855, 80, 6);
+        assert_eq!(community_id(&tcp), "1:LQU9qZlK+B5F3KDmev6m5PMibrg=");
+        let udp = ends("192.168.1.52", "8.8.8.8", 54585, 53, 17);
+        assert_eq!(community_id(&udp), "1:d/FP5EW3wiY1vCndhwleRRKHowQ=");
+        let icmp = ends("192.168.0.89", "192.168.0.1", 8, 0, 1);
+        assert_eq!(community_id(&icmp), "1:X0snYXpgwiv9TZtqg64sgzUn6Dk=");
+    }
+
+    #[test]
+    fn both_directions_agree() {
+        let there = ends("10.0.0.1", "10.0.0.2", 4000, 22, 6);
+        let back = ends("10.0.0.2", "10.0.0.1", 22, 4000, 6);
+        assert_eq!(community_id(&there), community_id(&back));
+    }
+}

@@ -1,0 +1,2 @@
+//! lidr
+fn main() {}
