@@ -1,2 +1,86 @@
-//! lidr
-fn main() {}
+//! `lidr`: a thin binary. It reads the command line, connects the crates, and says in plain words what went wrong.
+
+mod args;
+mod bench;
+mod demo;
+mod hunt;
+mod inputs;
+mod judge;
+mod key;
+mod out;
+mod replay;
+mod rules;
+#[cfg(feature = "kafka")]
+mod sensor;
+mod simulate;
+mod usage;
+#[cfg(feature = "kafka")]
+mod watch;
+
+use std::{io::Write, process::ExitCode};
+
+use args::{Cli, Properties, Shape, Verb};
+use tracing_subscriber::{EnvFilter, fmt};
+
+// Measured best for both speed and memory on the packet path (benches/RESULTS.md).
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
+fn main() -> ExitCode {
+    let (cli, properties) = match args::parse() {
+        Ok(parsed) => parsed,
+        Err(error) => return refuse(&error),
+    };
+    log(&cli);
+    match run(cli, &properties) {
+        Ok(code) => code,
+        Err(error) => refuse(&error),
+    }
+}
+
+fn run(cli: Cli, properties: &Properties) -> anyhow::Result<ExitCode> {
+    let quiet = cli.quiet;
+    match cli.verb {
+        Verb::Replay(args) => replay::run(&args, quiet),
+        Verb::Hunt(args) => hunt::run(&args, quiet),
+        Verb::Rules(args) => rules::run(&args),
+        Verb::Simulate(args) => simulate::run(&args),
+        Verb::Bench(args) => bench::run(&args),
+        Verb::Demo(args) => demo::run(&args),
+        #[cfg(feature = "kafka")]
+        Verb::Sensor(args) => sensor::run(&args, properties, quiet),
+        #[cfg(feature = "kafka")]
+        Verb::Watch(args) => watch::run(&args, properties, quiet),
+        #[cfg(not(feature = "kafka"))]
+        Verb::Sensor(_) | Verb::Watch(_) => {
+            let _ = properties;
+            anyhow::bail!("this lidr was built without Kafka: build it with the default features")
+        }
+    }
+}
+
+fn log(cli: &Cli) {
+    let level = match (cli.quiet, cli.verbose) {
+        (true, _) => "warn",
+        (_, 0) => "info",
+        (_, 1) => "debug",
+        _ => "trace",
+    };
+    let filter = EnvFilter::new(format!("warn,lidr={level},lidr_ingest={level},lidr_analytics={level}"));
+    let builder = fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
+    match cli.log_format {
+        Shape::Json => builder.json().init(),
+        Shape::Text => builder.without_time().with_ansi(std::env::var_os("NO_COLOR").is_none() && stderr_is_terminal()).init(),
+    }
+}
+
+fn stderr_is_terminal() -> bool {
+    std::io::IsTerminal::is_terminal(&std::io::stderr())
+}
+
+/// Exit status 2: it could not be done.
+fn refuse(error: &anyhow::Error) -> ExitCode {
+    // Nothing can be done where standard error itself is gone.
+    let _ = writeln!(std::io::stderr(), "lidr: {error:#}");
+    ExitCode::from(2)
+}

@@ -1,0 +1,116 @@
+//! The direction of dependencies, each line of the design proved from cargo's own metadata and from the sources.
+use std::{collections::BTreeSet, path::Path, process::Command};
+
+use serde_json::Value;
+
+use crate::tree::{code, files, read, root};
+
+fn metadata() -> Value {
+    let mut cargo = Command::new(env!("CARGO"));
+    cargo.args(["metadata", "--format-version", "1", "--no-deps", "--offline"]).current_dir(root());
+    let out = cargo.output().expect("cargo metadata runs");
+    assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
+    serde_json::from_slice(&out.stdout).expect("cargo metadata is JSON")
+}
+
+/// Names that a package depends on outside its tests.
+fn dependencies(package: &str) -> BTreeSet<String> {
+    let all = metadata();
+    let found = all["packages"].as_array().unwrap().iter().find(|p| p["name"] == package);
+    let package = found.unwrap_or_else(|| panic!("no package {package}"));
+    let normal = package["dependencies"].as_array().unwrap().iter().filter(|d| d["kind"].is_null());
+    normal.map(|d| d["name"].as_str().unwrap().to_owned()).collect()
+}
+
+fn has_none(package: &str, banned: &[&str]) {
+    let had = dependencies(package);
+    for name in banned {
+        assert!(!had.contains(*name), "{package} depends on {name}");
+    }
+}
+
+#[test]
+fn schema_is_a_leaf_without_io() {
+    has_none(
+        "lidr-schema",
+        &["lidr-ingest", "lidr-rules", "lidr-analytics", "lidr-scenarios", "tokio", "datafusion", "pcap", "etherparse", "rdkafka"],
+    );
+    for file in files("schema/src", ".rs") {
+        let code = code(&file);
+        assert!(!code.contains("std::fs") && !code.contains("std::net::Tcp"), "{} does IO", file.display());
+    }
+}
+
+#[test]
+fn ingest_knows_no_rule_and_no_query_engine() {
+    has_none("lidr-ingest", &["datafusion", "lidr-rules", "lidr-analytics"]);
+    for file in files("ingest/src", ".rs") {
+        let code = code(&file).to_lowercase();
+        for word in ["severity", "att&ck", "mitre"] {
+            assert!(!code.contains(word), "{} says {word}", file.display());
+        }
+    }
+}
+
+#[test]
+fn analytics_never_sees_a_packet() {
+    has_none("lidr-analytics", &["etherparse", "pcap", "lidr-ingest"]);
+}
+
+#[test]
+fn rules_never_execute() {
+    has_none("lidr-rules", &["datafusion", "tokio", "lidr-analytics", "lidr-ingest"]);
+}
+
+#[test]
+fn datafusion_lives_in_analytics_alone() {
+    for package in ["lidr", "lidr-schema", "lidr-ingest", "lidr-rules", "lidr-scenarios", "lidr-benches"] {
+        has_none(package, &["datafusion"]);
+    }
+}
+
+#[test]
+fn rdkafka_is_in_exactly_two_files() {
+    let mut users: Vec<String> = ["src", "schema/src", "ingest/src", "rules/src", "analytics/src", "scenarios/src"]
+        .iter()
+        .flat_map(|f| files(f, ".rs"))
+        .filter(|f| code(f).contains("rdkafka::"))
+        .map(|f| f.display().to_string())
+        .collect();
+    users.sort();
+    assert_eq!(users, ["analytics/src/kafka.rs", "ingest/src/sink/kafka.rs"]);
+}
+
+#[test]
+fn no_wall_clock_where_event_time_rules() {
+    let wall = ["SystemTime::now", "Instant::now", "Timestamp::now", "Zoned::now"];
+    // Pacing of sends and the Kafka source's silence test need wall time; so does a timer of how long a rule took.
+    let allowed = ["analytics/src/kafka.rs", "analytics/src/metrics.rs", "analytics/src/stopwatch.rs"];
+    for folder in ["schema/src", "rules/src", "analytics/src"] {
+        for file in files(folder, ".rs").into_iter().filter(|f| !allowed.iter().any(|a| f == Path::new(a))) {
+            let code = code(&file);
+            assert!(!wall.iter().any(|w| code.contains(w)), "{} reads a wall clock", file.display());
+        }
+    }
+}
+
+/// SQL text stands in rule files and in the one planning module.
+#[test]
+fn no_sql_outside_rules_and_the_planning_module() {
+    for folder in ["src", "schema/src", "ingest/src", "rules/src", "analytics/src", "scenarios/src"] {
+        for file in files(folder, ".rs").into_iter().filter(|f| !f.ends_with("analytics/src/plan.rs")) {
+            let code = code(&file);
+            let sql = code.lines().find(|l| l.contains("\"SELECT ") || l.contains("\"select "));
+            assert!(sql.is_none(), "{}: {sql:?}", file.display());
+        }
+    }
+}
+
+#[test]
+fn one_version_of_arrow() {
+    let lock = read("Cargo.lock".as_ref());
+    for name in ["arrow", "arrow-array", "arrow-schema", "arrow-ipc", "parquet", "datafusion"] {
+        let copies = lock.matches(&format!("name = \"{name}\"\n")).count();
+        assert_eq!(copies, 1, "{name} is in the tree {copies} times");
+    }
+}
