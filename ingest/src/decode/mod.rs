@@ -5,6 +5,8 @@
 //! targets and benches come from that list.
 pub mod pairs;
 mod rows;
+#[cfg(test)]
+pub(crate) mod testing;
 
 pub use rows::{Mark, Odd, Rows};
 
