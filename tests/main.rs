@@ -1,5 +1,10 @@
 //! End to end: what a user sees, what the design promises. One binary, so that the tree links once.
 
+mod bad_input;
+mod captures;
 mod layering;
+mod lidr;
+mod scenarios;
 mod shape;
+mod three_modes;
 mod tree;
