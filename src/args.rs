@@ -267,6 +267,12 @@ pub(crate) struct Bench {
     /// Workers
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub(crate) workers: usize,
+    /// Write the capture repeated, its times moved on, instead of measuring
+    #[arg(long, value_name = "FILE")]
+    pub(crate) write_repeated: Option<PathBuf>,
+    /// How often, for --write-repeated
+    #[arg(long, default_value_t = 10)]
+    pub(crate) repeat: u32,
     /// Count distinct flow keys (costs memory)
     #[arg(long)]
     pub(crate) count_keys: bool,
