@@ -1,0 +1,73 @@
+//! `lidr sensor`: captures in, rows to Kafka; no judging.
+use std::{collections::BTreeMap, io::Write, process::ExitCode};
+
+use anyhow::bail;
+use lidr_analytics::Site;
+use lidr_ingest::{
+    run::{self, Config},
+    sink::{KafkaSink, KafkaSinkOptions},
+    source::{self, Input, Reader},
+};
+use lidr_schema::Key;
+
+use crate::{
+    args::{Broker, Properties, Sensor},
+    inputs, judge, key,
+};
+
+pub(crate) fn run(args: &Sensor, properties: &Properties, quiet: bool) -> anyhow::Result<ExitCode> {
+    let key = key::given(&args.key)?;
+    let metrics = args.metrics.map(judge::serve).transpose()?;
+    let sensor = inputs::sensor_name(args.decode.name.as_deref(), &Site::load(None, &key)?);
+    for (sensor, inputs) in inputs::by_sensor(&args.decode.inputs, &sensor) {
+        let summary = one(args, properties, &key, &sensor, &inputs, metrics.as_deref())?;
+        if !quiet {
+            let packets = &summary["packets"];
+            let rows: u64 = summary["rows"].as_object().into_iter().flatten().filter_map(|(_, n)| n.as_u64()).sum();
+            writeln!(std::io::stderr(), "sensor {sensor}: {packets} packets, {rows} rows to {}", args.broker.kafka)?;
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn one(
+    args: &Sensor,
+    properties: &Properties,
+    key: &Key,
+    sensor: &str,
+    inputs: &[Input],
+    metrics: Option<&lidr_analytics::metrics::Metrics>,
+) -> anyhow::Result<serde_json::Value> {
+    let epoch = source::epoch(inputs)?;
+    let reader = Reader::open(inputs)?;
+    let config = Config::new(sensor, inputs::workers(args.decode.workers), key.clone(), &epoch);
+    let options = KafkaSinkOptions {
+        prefix: args.broker.topic_prefix.clone(),
+        sensor: sensor.to_owned(),
+        epoch,
+        key_id: key.id().to_owned(),
+        partitions: args.partitions,
+        properties: all_properties(&args.broker, properties)?,
+    };
+    let mut sink = KafkaSink::connect(&args.broker.kafka, options)?;
+    let summary = run::run(reader, &config, &mut sink, &mut |p| {
+        if let Some(metrics) = metrics {
+            metrics.progress(sensor, &p.to_json());
+        }
+    })?;
+    if let Some(metrics) = metrics {
+        metrics.progress(sensor, &summary.to_json());
+        metrics.produced(&sink.counters());
+    }
+    Ok(summary.to_json())
+}
+
+/// Properties of the settings file, then those of the command line.
+pub(crate) fn all_properties(broker: &Broker, settings: &Properties) -> anyhow::Result<BTreeMap<String, String>> {
+    let mut all = settings.clone();
+    for text in &broker.property {
+        let Some((name, value)) = text.split_once('=') else { bail!("-X {text}: needed NAME=VALUE, for instance security.protocol=SSL") };
+        all.insert(name.to_owned(), value.to_owned());
+    }
+    Ok(all)
+}
