@@ -10,6 +10,7 @@ mod error;
 mod finding;
 pub mod output;
 pub mod site;
+pub mod time;
 
 pub use cases::{CaseResult, check_rules, run_cases};
 pub use engine::{BrokerOrigin, Engine, EngineOptions, EngineStats, NotEvaluated};
