@@ -4,6 +4,7 @@ mod bad_input;
 mod captures;
 mod layering;
 mod lidr;
+mod ocsf;
 mod scenarios;
 mod shape;
 mod three_modes;
