@@ -37,12 +37,16 @@ const fn has_ports(proto: u8) -> bool {
 
 /// Ports as they enter the hash, and whether the conversation has one direction only.
 fn ports(ends: &Ends) -> (u16, u16, bool) {
-    let answer = match ends.proto {
-        ICMP => icmp_answer(ends.src_port),
-        ICMP6 => icmp6_answer(ends.src_port),
-        _ => return (ends.src_port, ends.dst_port, false),
-    };
-    answer.map_or((ends.src_port, ends.dst_port, true), |other| (ends.src_port, other, false))
+    if !matches!(ends.proto, ICMP | ICMP6) {
+        return (ends.src_port, ends.dst_port, false);
+    }
+    icmp_pair(ends.proto, ends.src_port).map_or((ends.src_port, ends.dst_port, true), |other| (ends.src_port, other, false))
+}
+
+/// The ICMP (protocol 1) or ICMPv6 (58) type that answers this one, or that it answers.
+#[must_use]
+pub const fn icmp_pair(proto: u8, kind: u16) -> Option<u16> {
+    if proto == ICMP6 { icmp6_answer(kind) } else { icmp_answer(kind) }
 }
 
 const fn icmp_answer(kind: u16) -> Option<u16> {

@@ -1,0 +1,213 @@
+//! IP fragments put together (RFC 791 §3.2, RFC 8200 §4.5).
+//!
+//! The octets seen first win where fragments overlap, and that is said; a datagram that is not complete 30 s after its first
+//! fragment is dropped and counted, as is the oldest one when too many wait.
+use std::collections::{BTreeMap, HashMap};
+
+use lidr_schema::Ip;
+
+/// Datagrams that wait at the same time.
+const MOST_DATAGRAMS: usize = 4096;
+/// Fragments of one datagram.
+const MOST_PARTS: usize = 256;
+/// Octets of one datagram (its length field has 16 bits).
+const MOST_OCTETS: usize = 65_535;
+/// How long a datagram waits, µs.
+const PATIENCE: i64 = 30_000_000;
+
+/// Which datagram a fragment belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Id {
+    pub(super) src: Ip,
+    pub(super) dst: Ip,
+    pub(super) id: u32,
+    pub(super) proto: u8,
+    pub(super) layer: u8,
+}
+
+/// A fragment.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Part<'a> {
+    pub(super) offset: usize,
+    pub(super) more: bool,
+    pub(super) data: &'a [u8],
+}
+
+#[derive(Debug, Default)]
+struct Datagram {
+    first: i64,
+    parts: BTreeMap<usize, Vec<u8>>,
+    /// Length, once the last fragment was seen.
+    len: Option<usize>,
+}
+
+/// What became of a fragment.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Outcome {
+    /// More are needed.
+    Waits,
+    /// The datagram's payload.
+    Complete(Vec<u8>),
+    /// It cannot belong to a datagram; what was wrong.
+    Refused(&'static str),
+}
+
+/// Datagrams that wait for fragments.
+#[derive(Debug, Default)]
+pub(super) struct Fragments {
+    waiting: HashMap<Id, Datagram>,
+    order: BTreeMap<(i64, u64), Id>,
+    serial: u64,
+    /// Datagrams given up since the last look, by bound.
+    pub(super) timed_out: u64,
+    pub(super) crowded_out: u64,
+    /// Whether the last fragment overlapped others with different content.
+    pub(super) overlapped: bool,
+}
+
+impl Fragments {
+    /// Takes a fragment at effective time `now`.
+    pub(super) fn add(&mut self, id: Id, part: Part<'_>, now: i64) -> Outcome {
+        self.expire(now);
+        self.overlapped = false;
+        let end = part.offset + part.data.len();
+        if end > MOST_OCTETS {
+            return Outcome::Refused("fragment beyond 65535");
+        }
+        if part.more && part.data.len() % 8 != 0 {
+            return Outcome::Refused("fragment length");
+        }
+        if !self.waiting.contains_key(&id) {
+            self.open(id, now);
+        }
+        let Some(datagram) = self.waiting.get_mut(&id) else { return Outcome::Waits };
+        if datagram.parts.len() >= MOST_PARTS {
+            return Outcome::Refused("too many fragments");
+        }
+        self.overlapped = datagram.insert(part.offset, part.data);
+        if !part.more {
+            datagram.len.get_or_insert(end);
+        }
+        let Some(whole) = datagram.whole() else { return Outcome::Waits };
+        self.waiting.remove(&id);
+        self.order.retain(|_, waiting| *waiting != id);
+        Outcome::Complete(whole)
+    }
+
+    fn open(&mut self, id: Id, now: i64) {
+        if self.waiting.len() >= MOST_DATAGRAMS
+            && let Some((_, oldest)) = self.order.pop_first()
+        {
+            self.waiting.remove(&oldest);
+            self.crowded_out += 1;
+        }
+        self.serial += 1;
+        self.order.insert((now, self.serial), id);
+        self.waiting.insert(id, Datagram { first: now, ..Datagram::default() });
+    }
+
+    fn expire(&mut self, now: i64) {
+        while let Some(((first, _), _)) = self.order.first_key_value()
+            && now - first > PATIENCE
+            && let Some((_, id)) = self.order.pop_first()
+        {
+            self.timed_out += u64::from(self.waiting.remove(&id).is_some_and(|d| now - d.first > PATIENCE));
+        }
+    }
+}
+
+impl Datagram {
+    /// Puts a fragment beside those that are there; true if it said something else about octets already seen.
+    fn insert(&mut self, offset: usize, data: &[u8]) -> bool {
+        let (mut at, end, mut differs) = (offset, offset + data.len(), false);
+        let slice = |from: usize, to: usize| data.get(from - offset..to - offset).unwrap_or_default();
+        let near: Vec<(usize, usize)> = self
+            .parts
+            .iter()
+            .map(|(start, part)| (*start, start + part.len()))
+            .filter(|(start, stop)| *start < end && *stop > offset)
+            .collect();
+        let mut fresh = Vec::new();
+        for (start, stop) in near {
+            if at < start {
+                fresh.push((at, slice(at, start).to_vec()));
+            }
+            let (from, to) = (at.max(start).min(end), stop.min(end));
+            let old = self.parts.get(&start).and_then(|p| p.get(from.checked_sub(start)?..to.checked_sub(start)?));
+            differs |= from < to && old.is_some_and(|old| old != slice(from, to));
+            at = at.max(stop);
+        }
+        if at < end {
+            fresh.push((at, slice(at, end).to_vec()));
+        }
+        self.parts.extend(fresh.into_iter().filter(|(_, part)| !part.is_empty()));
+        differs
+    }
+
+    fn whole(&self) -> Option<Vec<u8>> {
+        let len = self.len?;
+        let mut out = Vec::with_capacity(len);
+        for (start, part) in &self.parts {
+            if *start != out.len() {
+                return None;
+            }
+            out.extend_from_slice(part);
+        }
+        (out.len() >= len).then(|| {
+            out.truncate(len);
+            out
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ID: Id = Id { src: Ip::v4([1, 1, 1, 1]), dst: Ip::v4([2, 2, 2, 2]), id: 7, proto: 17, layer: 0 };
+
+    fn part(offset: usize, data: &[u8], more: bool) -> Part<'_> {
+        Part { offset, more, data }
+    }
+
+    #[test]
+    fn any_order_gives_the_datagram() {
+        let parts = [part(0, &[1; 8], true), part(8, &[2; 8], true), part(16, &[3; 3], false)];
+        for order in [[0, 1, 2], [2, 1, 0], [1, 2, 0], [2, 0, 1]] {
+            let mut fragments = Fragments::default();
+            let outcomes: Vec<_> = order.iter().map(|i| fragments.add(ID, parts[*i], 0)).collect();
+            let whole = [[1; 8].as_slice(), &[2; 8], &[3; 3]].concat();
+            assert_eq!(outcomes[2], Outcome::Complete(whole), "{order:?}");
+            assert!(fragments.waiting.is_empty() && fragments.order.is_empty());
+        }
+    }
+
+    #[test]
+    fn the_first_octets_win_and_a_difference_is_said() {
+        let mut fragments = Fragments::default();
+        fragments.add(ID, part(0, &[1; 16], true), 0);
+        assert_eq!(fragments.add(ID, part(8, &[9; 8], true), 0), Outcome::Waits);
+        assert!(fragments.overlapped);
+        assert_eq!(fragments.add(ID, part(8, &[1; 9], false), 0), Outcome::Complete(vec![1; 17]));
+        assert!(!fragments.overlapped, "equal octets are a repeat");
+    }
+
+    #[test]
+    fn a_gap_never_completes_and_is_given_up() {
+        let mut fragments = Fragments::default();
+        fragments.add(ID, part(0, &[1; 8], true), 0);
+        assert_eq!(fragments.add(ID, part(16, &[3; 3], false), 0), Outcome::Waits);
+        fragments.add(Id { id: 8, ..ID }, part(0, &[1; 8], true), PATIENCE + 1);
+        assert_eq!((fragments.timed_out, fragments.waiting.len()), (1, 1));
+    }
+
+    #[test]
+    fn bounds_hold() {
+        let mut fragments = Fragments::default();
+        for id in 0..MOST_DATAGRAMS as u32 + 5 {
+            fragments.add(Id { id, ..ID }, part(0, &[1; 8], true), 0);
+        }
+        assert_eq!((fragments.waiting.len(), fragments.crowded_out), (MOST_DATAGRAMS, 5));
+        assert_eq!(fragments.add(ID, part(65_528, &[0; 16], false), 0), Outcome::Refused("fragment beyond 65535"));
+    }
+}

@@ -1,0 +1,178 @@
+//! One capture: packets of a classic pcap or a pcapng, one after the other.
+//!
+//! Classic pcap: magics a1b2c3d4 (µs) and a1b23c4d (ns) in both byte orders. pcapng (draft-ietf-opsawg-pcapng): several sections,
+//! each with its byte order, several interfaces, resolutions (`if_tsresol`, `if_tsoffset`), enhanced, simple and obsolete packet
+//! blocks; other blocks, comments among them, are passed over. A record longer than any link sends ends that file as cut: after
+//! it nothing can be trusted.
+use std::io;
+
+use super::{bytes::Bytes, pcapng::Section};
+use crate::record::Block;
+
+/// Most octets of one record that are believed.
+pub(super) const MOST_CAPTURED: usize = 256 * 1024;
+
+/// A packet as it stands in a capture.
+#[derive(Clone, Debug)]
+pub(crate) struct RawPacket {
+    /// Packet time, µs.
+    pub(crate) ts: i64,
+    /// Link type (LINKTYPE_ number).
+    pub(crate) link: u32,
+    /// Octets that the packet had on the wire.
+    pub(crate) wire_len: u32,
+    /// The octets captured.
+    pub(crate) block: Block,
+    /// Where they begin.
+    pub(crate) start: usize,
+    /// How many.
+    pub(crate) len: usize,
+    /// Ordinal of the input.
+    pub(crate) input: u16,
+    /// Frame number, from 1.
+    pub(crate) frame: u64,
+}
+
+/// Why a capture cannot be read at all.
+#[derive(Debug, thiserror::Error)]
+pub enum CaptureError {
+    /// Nothing in it.
+    #[error("empty: needed a pcap or pcapng capture, had 0 octets")]
+    Empty,
+    /// Something else.
+    #[error("not a capture: needed the magic of pcap or pcapng, had {0}")]
+    NotACapture(String),
+    /// The file itself.
+    #[error(transparent)]
+    Io(#[from] io::Error),
+}
+
+/// Why a capture ended before its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Cut {
+    /// What was wrong.
+    pub(crate) detail: &'static str,
+    /// Octets needed.
+    pub(crate) needed: u64,
+    /// Octets there.
+    pub(crate) had: u64,
+}
+
+#[derive(Debug)]
+enum Format {
+    Classic { big: bool, nanos: bool, link: u32 },
+    Ng(Section),
+}
+
+/// A capture that is being read.
+#[derive(Debug)]
+pub(crate) struct Capture {
+    bytes: Bytes,
+    format: Format,
+    input: u16,
+    frame: u64,
+    /// Set where it ended early.
+    pub(crate) cut: Option<Cut>,
+}
+
+pub(super) fn word(octets: &[u8], at: usize, big: bool) -> Option<u32> {
+    let four = octets.get(at..)?.first_chunk::<4>()?;
+    Some(if big { u32::from_be_bytes(*four) } else { u32::from_le_bytes(*four) })
+}
+
+impl Capture {
+    /// Reads the head of a capture.
+    pub(crate) fn open(mut bytes: Bytes, input: u16) -> Result<Self, CaptureError> {
+        let head = bytes.want(24)?;
+        let Some(magic) = word(head, 0, true) else {
+            return Err(if head.is_empty() { CaptureError::Empty } else { not_a_capture(head) });
+        };
+        let format = match magic {
+            0x0a0d_0d0a => Format::Ng(Section::default()),
+            0xa1b2_c3d4 | 0xa1b2_3c4d | 0xd4c3_b2a1 | 0x4d3c_b2a1 => {
+                let big = magic >> 24 == 0xa1;
+                let nanos = matches!(magic, 0xa1b2_3c4d | 0x4d3c_b2a1);
+                let Some(link) = word(head, 20, big) else { return Err(not_a_capture(head)) };
+                bytes.take(24);
+                // The upper bits of the field tell the length of the frame check sequence.
+                Format::Classic { big, nanos, link: link & 0x0fff_ffff }
+            }
+            _ => return Err(not_a_capture(head)),
+        };
+        Ok(Self { bytes, format, input, frame: 0, cut: None })
+    }
+
+    /// Octets taken from the (decompressed) input.
+    pub(crate) const fn position(&self) -> u64 {
+        self.bytes.position()
+    }
+
+    /// The next packet; none at the end, with `cut` set where that came early.
+    pub(crate) fn next(&mut self) -> io::Result<Option<RawPacket>> {
+        if self.cut.is_some() {
+            return Ok(None);
+        }
+        match &mut self.format {
+            Format::Classic { big, nanos, link } => {
+                let (big, nanos, link) = (*big, *nanos, *link);
+                self.classic(big, nanos, link)
+            }
+            Format::Ng(section) => {
+                let found = section.next(&mut self.bytes)?;
+                match found {
+                    Ok(Some(p)) => {
+                        let packet = self.packet(p.ts, p.link, p.wire_len, p.skip, p.len);
+                        self.bytes.take(p.whole);
+                        Ok(Some(packet))
+                    }
+                    Ok(None) => Ok(None),
+                    Err(cut) => {
+                        self.cut = Some(cut);
+                        Ok(None)
+                    }
+                }
+            }
+        }
+    }
+
+    fn classic(&mut self, big: bool, nanos: bool, link: u32) -> io::Result<Option<RawPacket>> {
+        let head = self.bytes.want(16)?;
+        if head.is_empty() {
+            return Ok(None);
+        }
+        let field = |i: usize| word(head, i * 4, big);
+        let (Some(seconds), Some(part), Some(len), Some(wire_len)) = (field(0), field(1), field(2), field(3)) else {
+            self.cut = Some(Cut { detail: "record header", needed: 16, had: head.len() as u64 });
+            return Ok(None);
+        };
+        let captured = len as usize;
+        if captured > MOST_CAPTURED {
+            self.cut = Some(Cut { detail: "record length", needed: u64::from(len), had: MOST_CAPTURED as u64 });
+            return Ok(None);
+        }
+        let had = self.bytes.want(16 + captured)?.len();
+        if had < 16 + captured {
+            self.cut = Some(Cut { detail: "record", needed: 16 + u64::from(len), had: had as u64 });
+            return Ok(None);
+        }
+        let micros = if nanos { part / 1000 } else { part };
+        let packet = self.packet(i64::from(seconds) * 1_000_000 + i64::from(micros), link, wire_len, 16, captured);
+        self.bytes.take(16 + captured);
+        Ok(Some(packet))
+    }
+
+    fn packet(&mut self, ts: i64, link: u32, wire_len: u32, skip: usize, len: usize) -> RawPacket {
+        self.frame += 1;
+        let (block, at) = self.bytes.place();
+        RawPacket { ts, link, wire_len, block: Block::clone(block), start: at + skip, len, input: self.input, frame: self.frame }
+    }
+
+    /// The frame after the last one read: where it was cut.
+    pub(crate) const fn next_frame(&self) -> u64 {
+        self.frame + 1
+    }
+}
+
+fn not_a_capture(head: &[u8]) -> CaptureError {
+    CaptureError::NotACapture(lidr_schema::hex::encode(head.get(..4).unwrap_or(head)))
+}

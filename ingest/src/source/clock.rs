@@ -1,0 +1,89 @@
+//! The reader's clock: the greatest packet time so far, guarded against a packet that claims the future.
+//!
+//! Every packet gets `eff` = max(its time, clock - disorder). A packet more than an hour ahead does not move the clock until 16 in
+//! a row agree; the clock starts at the median of the first 16 packets, so that one absurd first time does no harm.
+
+/// How far packets may be out of order without being odd, µs.
+pub const DISORDER: i64 = 1_000_000;
+const AHEAD: i64 = 3_600_000_000;
+const AGREE: u32 = 16;
+
+/// What was odd about a packet's time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Odd {
+    /// Further back than `disorder`.
+    Back,
+    /// More than an hour ahead of the clock.
+    Ahead,
+}
+
+/// The clock of one sensor.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Clock {
+    now: i64,
+    ahead: u32,
+}
+
+impl Clock {
+    /// Starts at the median of the first packet times.
+    pub(crate) fn start(mut first: Vec<i64>) -> Self {
+        first.sort_unstable();
+        // Ordinary traffic starts in order: then the clock starts with the first packet, not in the middle.
+        let median = first.get(first.len() / 2).copied().unwrap_or_default();
+        let least = first.iter().copied().find(|t| median - t <= AHEAD).unwrap_or(median);
+        Self { now: least, ahead: 0 }
+    }
+
+    /// µs.
+    pub(crate) const fn now(&self) -> i64 {
+        self.now
+    }
+
+    /// The effective time of a packet, and what was odd about it.
+    pub(crate) fn packet(&mut self, ts: i64) -> (i64, Option<Odd>) {
+        if ts > self.now.saturating_add(AHEAD) {
+            self.ahead += 1;
+            if self.ahead < AGREE {
+                return (self.now, Some(Odd::Ahead));
+            }
+        }
+        self.ahead = 0;
+        let odd = (ts < self.now - DISORDER).then_some(Odd::Back);
+        self.now = self.now.max(ts);
+        (ts.max(self.now - DISORDER), odd)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HOUR: i64 = 3_600_000_000;
+
+    #[test]
+    fn disorder_is_lifted_and_said() {
+        let mut clock = Clock::start(vec![10 * DISORDER]);
+        assert_eq!(clock.packet(10 * DISORDER), (10 * DISORDER, None));
+        assert_eq!(clock.packet(9 * DISORDER), (9 * DISORDER, None));
+        assert_eq!(clock.packet(8 * DISORDER), (9 * DISORDER, Some(Odd::Back)));
+    }
+
+    #[test]
+    fn one_packet_from_the_future_does_not_move_the_clock_but_sixteen_do() {
+        let mut clock = Clock::start(vec![0]);
+        clock.packet(0);
+        assert_eq!(clock.packet(2 * HOUR), (0, Some(Odd::Ahead)));
+        assert_eq!(clock.packet(5), (5, None));
+        for _ in 0..15 {
+            assert_eq!(clock.packet(2 * HOUR).1, Some(Odd::Ahead));
+        }
+        assert_eq!(clock.packet(2 * HOUR), (2 * HOUR, None));
+    }
+
+    #[test]
+    fn an_absurd_first_packet_is_outvoted() {
+        let times: Vec<i64> = std::iter::once(i64::MAX / 2).chain(1..16).collect();
+        assert!(Clock::start(times).now() < 16);
+        assert_eq!(Clock::start((100..116).collect()).now(), 100, "ordered traffic starts with its first packet");
+    }
+}

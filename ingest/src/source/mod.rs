@@ -1,0 +1,325 @@
+//! Inputs of one sensor: opened, merged by time into one clock, decoded into records.
+mod bytes;
+mod capture;
+pub mod clock;
+mod pcapng;
+#[cfg(test)]
+mod tests;
+
+use std::{
+    collections::VecDeque,
+    fs::File,
+    io::{self, Read, Seek, SeekFrom},
+    path::{Path, PathBuf},
+};
+
+pub use bytes::Bytes;
+pub use capture::CaptureError;
+use capture::Capture;
+pub(crate) use capture::RawPacket;
+use clock::Clock;
+use lidr_schema::{Ends, hex};
+use serde::Serialize;
+use sha2::{Digest, Sha256};
+
+use crate::{
+    frame::{FrameCounters, Frames},
+    record::{Record, Stamp},
+};
+
+/// Packets that one call of [`Reader::next_block`] reads.
+const PACKETS: usize = 256;
+/// Packets from which the clock starts.
+const FIRST: usize = 16;
+
+/// Something to read.
+#[derive(Clone, Debug)]
+pub enum Input {
+    /// A file.
+    Path {
+        /// The sensor it belongs to, where it was named.
+        sensor: Option<String>,
+        /// Where it is.
+        path: PathBuf,
+    },
+    /// Standard input.
+    Stdin {
+        /// The sensor it belongs to, where it was named.
+        sensor: Option<String>,
+    },
+}
+
+impl Input {
+    /// How it is called in messages and in the summary.
+    #[must_use]
+    pub fn name(&self) -> String {
+        match self {
+            Self::Path { path, .. } => path.display().to_string(),
+            Self::Stdin { .. } => "-".to_owned(),
+        }
+    }
+}
+
+/// Why inputs cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub enum SourceError {
+    /// Nothing of it can be read.
+    #[error("{name}: {source}")]
+    Open {
+        /// The input.
+        name: String,
+        /// Why.
+        source: CaptureError,
+    },
+    /// It broke while it was read.
+    #[error("{name}: {source}")]
+    Read {
+        /// The input.
+        name: String,
+        /// Why.
+        source: io::Error,
+    },
+    /// More inputs than frames can say where they are from.
+    #[error("{0} inputs for one sensor: at most 65535")]
+    TooMany(usize),
+}
+
+/// Something odd that reader or frame decoder met: an `oddity` row.
+#[derive(Clone, Copy, Debug)]
+pub struct ReaderOdd {
+    /// `truncated`, `time_back`, `time_ahead`, `unknown_link`, `too_deep`, `overlap`, `malformed`, `bound`.
+    pub kind: &'static str,
+    /// `reader`, `frame`, `fragment`, `tunnel`.
+    pub stage: &'static str,
+    /// What exactly.
+    pub detail: &'static str,
+    /// Octets needed.
+    pub needed: Option<u64>,
+    /// Octets there.
+    pub had: Option<u64>,
+    /// The packet.
+    pub stamp: Stamp,
+    /// Its ends, as far as they are known.
+    pub ends: Ends,
+}
+
+/// One input in the summary.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct InputSummary {
+    /// Its name as given.
+    pub path: String,
+    /// Octets of the file.
+    pub size: u64,
+    /// Packets read.
+    pub packets: u64,
+    /// Octets of those packets on the wire.
+    pub bytes: u64,
+    /// Time of its first packet, µs.
+    pub first: Option<i64>,
+    /// Time of its last packet, µs.
+    pub last: Option<i64>,
+    /// Whether it ended in the middle of a record.
+    pub truncated: bool,
+}
+
+/// The name of a run over these inputs: a hash of their sizes, first and last 64 KiB and lidr's version.
+///
+/// # Errors
+/// If a file cannot be read.
+pub fn epoch(inputs: &[Input]) -> Result<String, SourceError> {
+    let mut hash = Sha256::new();
+    hash.update(env!("CARGO_PKG_VERSION"));
+    for input in inputs {
+        match input {
+            Input::Path { path, .. } => sample(path, &mut hash).map_err(|source| SourceError::Read { name: input.name(), source })?,
+            Input::Stdin { .. } => hash.update(b"-"),
+        }
+    }
+    Ok(hex::encode(hash.finalize().get(..8).unwrap_or_default()))
+}
+
+fn sample(path: &Path, hash: &mut Sha256) -> io::Result<()> {
+    const ENDS: u64 = 64 * 1024;
+    let mut file = File::open(path)?;
+    let size = file.metadata()?.len();
+    hash.update(size.to_be_bytes());
+    let mut part = Vec::new();
+    file.by_ref().take(ENDS).read_to_end(&mut part)?;
+    hash.update(&part);
+    if size > ENDS && file.seek(SeekFrom::Start(size.saturating_sub(ENDS))).is_ok() {
+        part.clear();
+        file.take(ENDS).read_to_end(&mut part)?;
+        hash.update(&part);
+    }
+    Ok(())
+}
+
+struct Stream {
+    capture: Capture,
+    head: Option<RawPacket>,
+    summary: InputSummary,
+}
+
+/// Reads the inputs of one sensor in the order of time.
+pub struct Reader {
+    streams: Vec<Stream>,
+    /// Packets read ahead, so that the clock can start at their median.
+    ahead: VecDeque<RawPacket>,
+    clock: Option<Clock>,
+    frames: Frames,
+    odds: Vec<ReaderOdd>,
+}
+
+impl std::fmt::Debug for Reader {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Reader({} inputs)", self.streams.len())
+    }
+}
+
+impl Reader {
+    /// Opens all inputs. One that cannot be read at all is an error, before anything is decoded.
+    ///
+    /// # Errors
+    /// If an input cannot be opened or is no capture.
+    pub fn open(inputs: &[Input]) -> Result<Self, SourceError> {
+        let mut streams = Vec::new();
+        for (i, input) in inputs.iter().enumerate() {
+            let name = input.name();
+            let number = u16::try_from(i).map_err(|_| SourceError::TooMany(inputs.len()))?;
+            let (bytes, size) = match input {
+                Input::Path { path, .. } => (Bytes::open(path), std::fs::metadata(path).map_or(0, |m| m.len())),
+                Input::Stdin { .. } => (Bytes::new(Box::new(io::stdin())), 0),
+            };
+            let open = |source| SourceError::Open { name: name.clone(), source };
+            let capture = Capture::open(bytes.map_err(|e| open(e.into()))?, number).map_err(open)?;
+            let summary = InputSummary { path: name.clone(), size, ..InputSummary::default() };
+            streams.push(Stream { capture, head: None, summary });
+        }
+        let mut reader = Self { streams, ahead: VecDeque::new(), clock: None, frames: Frames::default(), odds: Vec::new() };
+        for i in 0..reader.streams.len() {
+            reader.advance(i)?;
+        }
+        Ok(reader)
+    }
+
+    /// Appends the records of the next packets, in reading order; the clock after them, or nothing at the end of all inputs.
+    ///
+    /// # Errors
+    /// If an input breaks while it is read.
+    pub fn next_block(&mut self, out: &mut Vec<Record>) -> Result<Option<i64>, SourceError> {
+        let mut read = 0;
+        while read < PACKETS {
+            let Some(packet) = self.packet()? else { break };
+            self.decode(&packet, out);
+            read += 1;
+        }
+        Ok(self.clock.filter(|_| read > 0).map(|c| c.now()))
+    }
+
+    /// What was odd since the last call.
+    pub fn take_odds(&mut self) -> Vec<ReaderOdd> {
+        std::mem::take(&mut self.odds)
+    }
+
+    /// What was decoded, skipped and dropped so far.
+    #[must_use]
+    pub fn counters(&self) -> FrameCounters {
+        self.frames.counters()
+    }
+
+    /// The inputs so far.
+    #[must_use]
+    pub fn summary(&self) -> Vec<InputSummary> {
+        self.streams.iter().map(|s| s.summary.clone()).collect()
+    }
+
+    /// Octets read of the (decompressed) inputs.
+    #[must_use]
+    pub fn position(&self) -> u64 {
+        self.streams.iter().map(|s| s.capture.position()).sum()
+    }
+
+    fn decode(&mut self, packet: &RawPacket, out: &mut Vec<Record>) {
+        let Some(clock) = &mut self.clock else { return };
+        let (eff, odd) = clock.packet(packet.ts);
+        let stamp = Stamp { ts: packet.ts, eff, frame: packet.frame, input: packet.input };
+        if let Some(odd) = odd {
+            let kind = match odd {
+                clock::Odd::Back => "time_back",
+                clock::Odd::Ahead => "time_ahead",
+            };
+            self.odds.push(odd_of(kind, "packet time", stamp));
+        }
+        let now = clock.now();
+        self.frames.packet(packet, stamp, now, out, &mut self.odds);
+    }
+
+    /// The next packet of all inputs by time; equal times by the order of the inputs.
+    fn packet(&mut self) -> Result<Option<RawPacket>, SourceError> {
+        if self.clock.is_none() {
+            while self.ahead.len() < FIRST
+                && let Some(packet) = self.merged()?
+            {
+                self.ahead.push_back(packet);
+            }
+            self.clock = (!self.ahead.is_empty()).then(|| Clock::start(self.ahead.iter().map(|p| p.ts).collect()));
+        }
+        match self.ahead.pop_front() {
+            Some(packet) => Ok(Some(packet)),
+            None => self.merged(),
+        }
+    }
+
+    fn merged(&mut self) -> Result<Option<RawPacket>, SourceError> {
+        let least = match self.streams.as_slice() {
+            [_] => Some(0),
+            many => {
+                let heads = many.iter().enumerate().filter_map(|(i, s)| Some((s.head.as_ref()?.ts, i)));
+                heads.min().map(|(_, i)| i)
+            }
+        };
+        let Some(i) = least else { return Ok(None) };
+        let packet = self.streams.get_mut(i).and_then(|s| s.head.take());
+        self.advance(i)?;
+        Ok(packet)
+    }
+
+    /// Reads the next head of a stream.
+    fn advance(&mut self, i: usize) -> Result<(), SourceError> {
+        let Some(stream) = self.streams.get_mut(i) else { return Ok(()) };
+        let next = stream.capture.next().map_err(|source| match source.kind() {
+            // Whoever cut the file cut its compression, too.
+            io::ErrorKind::UnexpectedEof => None,
+            _ => Some(SourceError::Read { name: stream.summary.path.clone(), source }),
+        });
+        let next = match next {
+            Ok(next) => next,
+            Err(Some(error)) => return Err(error),
+            Err(None) => {
+                stream.capture.cut = Some(capture::Cut { detail: "compressed stream", needed: 1, had: 0 });
+                None
+            }
+        };
+        if let Some(packet) = &next {
+            let s = &mut stream.summary;
+            s.packets += 1;
+            s.bytes += u64::from(packet.wire_len);
+            s.first = Some(s.first.map_or(packet.ts, |t| t.min(packet.ts)));
+            s.last = Some(s.last.map_or(packet.ts, |t| t.max(packet.ts)));
+        } else if let Some(cut) = stream.capture.cut.filter(|_| !stream.summary.truncated) {
+            stream.summary.truncated = true;
+            let last = stream.summary.last.unwrap_or_default();
+            let frame = stream.capture.next_frame();
+            let eff = self.clock.map_or(last, |c| last.max(c.now() - clock::DISORDER));
+            let stamp = Stamp { ts: last, eff, frame, input: u16::try_from(i).unwrap_or(u16::MAX) };
+            let odd = odd_of("truncated", cut.detail, stamp);
+            self.odds.push(ReaderOdd { needed: Some(cut.needed), had: Some(cut.had), ..odd });
+        }
+        stream.head = next;
+        Ok(())
+    }
+}
+
+fn odd_of(kind: &'static str, detail: &'static str, stamp: Stamp) -> ReaderOdd {
+    ReaderOdd { kind, stage: "reader", detail, needed: None, had: None, stamp, ends: Ends::default() }
+}

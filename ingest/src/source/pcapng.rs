@@ -1,0 +1,154 @@
+//! Blocks of a pcapng section: which are packets, when they were taken, on which link.
+use std::io;
+
+use super::{
+    bytes::Bytes,
+    capture::{Cut, MOST_CAPTURED, word},
+};
+
+/// Interfaces of one section that are kept.
+const MOST_INTERFACES: usize = 4096;
+/// Blocks that are no packets may be longer (name resolution, secrets, custom data).
+const MOST_BLOCK: usize = 16 * 1024 * 1024;
+
+#[derive(Clone, Copy, Debug)]
+struct Interface {
+    link: u32,
+    /// Ticks a second.
+    resolution: u64,
+    /// Seconds added to every time.
+    offset: i64,
+    snaplen: u32,
+}
+
+/// The section that is being read.
+#[derive(Debug, Default)]
+pub(super) struct Section {
+    big: bool,
+    interfaces: Vec<Interface>,
+}
+
+/// A packet block: where its octets are, counted from the start of the block.
+#[derive(Debug)]
+pub(super) struct Found {
+    pub(super) ts: i64,
+    pub(super) link: u32,
+    pub(super) wire_len: u32,
+    pub(super) skip: usize,
+    pub(super) len: usize,
+    pub(super) whole: usize,
+}
+
+impl Section {
+    /// The next packet block, still in the buffer; the caller takes `whole` octets once it has its packet.
+    pub(super) fn next(&mut self, bytes: &mut Bytes) -> io::Result<Result<Option<Found>, Cut>> {
+        loop {
+            let head = bytes.want(12)?;
+            if head.is_empty() {
+                return Ok(Ok(None));
+            }
+            let (Some(kind), Some(order)) = (word(head, 0, true), word(head, 8, true)) else {
+                return Ok(Err(Cut { detail: "block header", needed: 12, had: head.len() as u64 }));
+            };
+            if kind == 0x0a0d_0d0a {
+                self.big = order == 0x1a2b_3c4d;
+                self.interfaces.clear();
+            }
+            let (kind, whole) = (word(head, 0, self.big).unwrap_or(kind), word(head, 4, self.big).unwrap_or(0) as usize);
+            if !(12..=MOST_BLOCK).contains(&whole) {
+                return Ok(Err(Cut { detail: "block length", needed: whole as u64, had: MOST_BLOCK as u64 }));
+            }
+            let had = bytes.want(whole)?.len();
+            if had < whole {
+                return Ok(Err(Cut { detail: "block", needed: whole as u64, had: had as u64 }));
+            }
+            let block = bytes.buffered().get(..whole).unwrap_or_default();
+            match kind {
+                1 => self.interface(block),
+                2 | 3 | 6 => match self.packet(kind, block) {
+                    Ok(found) => return Ok(Ok(Some(found))),
+                    Err(cut) => return Ok(Err(cut)),
+                },
+                _ => {}
+            }
+            bytes.take(whole);
+        }
+    }
+
+    fn packet(&self, kind: u32, block: &[u8]) -> Result<Found, Cut> {
+        let whole = block.len();
+        let field = |i: usize| word(block, i * 4, self.big);
+        let short = Cut { detail: "packet block", needed: 32, had: whole as u64 };
+        let number = match kind {
+            3 => 0,
+            2 => {
+                let two = block.get(8..).and_then(<[u8]>::first_chunk::<2>).ok_or(short)?;
+                usize::from(if self.big { u16::from_be_bytes(*two) } else { u16::from_le_bytes(*two) })
+            }
+            _ => field(2).ok_or(short)? as usize,
+        };
+        let unknown = Cut { detail: "interface", needed: number as u64 + 1, had: self.interfaces.len() as u64 };
+        let interface = self.interfaces.get(number).ok_or(unknown)?;
+        let (ts, captured, wire_len, skip) = if kind == 3 {
+            let wire_len = field(2).ok_or(short)?;
+            let most = if interface.snaplen == 0 { u32::MAX } else { interface.snaplen };
+            (0, wire_len.min(most), wire_len, 12)
+        } else {
+            let (Some(high), Some(low), Some(captured), Some(wire_len)) = (field(3), field(4), field(5), field(6)) else {
+                return Err(short);
+            };
+            (interface.micros(u64::from(high) << 32 | u64::from(low)), captured, wire_len, 28)
+        };
+        let len = captured as usize;
+        if len > MOST_CAPTURED || skip + len > whole {
+            return Err(Cut { detail: "packet length", needed: u64::from(captured), had: whole.saturating_sub(skip) as u64 });
+        }
+        Ok(Found { ts, link: interface.link, wire_len, skip, len, whole })
+    }
+
+    fn interface(&mut self, block: &[u8]) {
+        let two = |at: usize| {
+            let pair = block.get(at..)?.first_chunk::<2>()?;
+            Some(if self.big { u16::from_be_bytes(*pair) } else { u16::from_le_bytes(*pair) })
+        };
+        let mut interface = Interface {
+            link: u32::from(two(8).unwrap_or(u16::MAX)),
+            resolution: 1_000_000,
+            offset: 0,
+            snaplen: word(block, 12, self.big).unwrap_or(0),
+        };
+        let mut at = 16;
+        while let (Some(code), Some(len)) = (two(at), two(at + 2)) {
+            let len = usize::from(len);
+            let value = block.get(at + 4..at + 4 + len).unwrap_or_default();
+            match (code, value) {
+                (0, _) => break,
+                (9, [resolution, ..]) => interface.resolution = ticks(*resolution),
+                (14, value) => interface.offset = value.first_chunk::<8>().map_or(0, |eight| self.signed(*eight)),
+                _ => {}
+            }
+            at += 4 + len.next_multiple_of(4);
+        }
+        if self.interfaces.len() < MOST_INTERFACES {
+            self.interfaces.push(interface);
+        }
+    }
+
+    const fn signed(&self, eight: [u8; 8]) -> i64 {
+        if self.big { i64::from_be_bytes(eight) } else { i64::from_le_bytes(eight) }
+    }
+}
+
+impl Interface {
+    fn micros(&self, ticks: u64) -> i64 {
+        let micros = u128::from(ticks) * 1_000_000 / u128::from(self.resolution);
+        i64::try_from(micros).unwrap_or(i64::MAX).saturating_add(self.offset.saturating_mul(1_000_000))
+    }
+}
+
+/// Ticks a second of `if_tsresol`: a power of ten, or of two where the top bit is set.
+fn ticks(value: u8) -> u64 {
+    let power = u32::from(value & 0x7f);
+    let base: u64 = if value & 0x80 == 0 { 10 } else { 2 };
+    base.checked_pow(power).unwrap_or(1_000_000)
+}
