@@ -3,10 +3,14 @@
 //! Decoding cannot fail, it can only be odd: broken input is evidence and becomes an `oddity` row. A protocol is found by
 //! content first and by port second. A new protocol is its file here and its line in [`ALL`]; dispatch, documentation, fuzz
 //! targets and benches come from that list.
+mod cursor;
 pub mod pairs;
 mod rows;
+mod target;
 #[cfg(test)]
 pub(crate) mod testing;
+
+mod x2x3;
 
 pub use rows::{Mark, Odd, Rows};
 
@@ -48,7 +52,7 @@ pub struct Protocol {
 }
 
 /// Every protocol that lidr reads, in the order in which they are asked.
-pub const ALL: &[Protocol] = &[];
+pub const ALL: &[Protocol] = &[x2x3::X2X3];
 
 /// Octets of one direction, in order.
 #[derive(Clone, Copy, Debug)]

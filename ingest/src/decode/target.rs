@@ -1,0 +1,87 @@
+//! What kind of identifier a target is, by the names that ETSI TS 103 280 and TS 103 221-1 give them.
+//!
+//! X1 says it with an element name, X2 and X3 repeat it as a fragment of XML (`<E164Number>…</E164Number>`) or as a bare URI.
+use lidr_schema::{Key, Kind, Pseudonym};
+
+/// The kind behind an element's name, without its prefix.
+pub(crate) fn kind_of(element: &str) -> Kind {
+    match element.to_ascii_lowercase().as_str() {
+        "e164number" | "gpsimsisdn" | "msisdn" => Kind::E164,
+        "imsi" | "supiimsi" => Kind::Imsi,
+        "imei" | "imeisv" | "peiimei" | "peiimeisv" => Kind::Imei,
+        "nai" | "supinai" | "gpsinai" | "emailaddress" => Kind::Nai,
+        "sipuri" | "impu" | "impi" => Kind::Sip,
+        "teluri" => Kind::Tel,
+        "ipv4address" | "ipv6address" => Kind::Ip,
+        "ipv4cidr" | "ipv6cidr" => Kind::Prefix,
+        "xid" => Kind::Xid,
+        "liid" => Kind::Liid,
+        _ => Kind::Other,
+    }
+}
+
+/// The pseudonym of a target as a unit of product repeats it; none where the text is empty.
+pub(crate) fn pseudonym(key: &Key, text: &str) -> Option<Pseudonym> {
+    let (kind, text) = parse(text)?;
+    Some(key.pseudonym(kind, text))
+}
+
+fn parse(text: &str) -> Option<(Kind, &str)> {
+    let text = text.trim_matches(|c: char| c.is_whitespace() || c == '\0');
+    match text.strip_prefix('<') {
+        Some(rest) => element(rest),
+        None => Some((bare(text)?, text)),
+    }
+}
+
+/// `name attributes>text</…`: the innermost element where they are nested.
+fn element(text: &str) -> Option<(Kind, &str)> {
+    let mut text = text;
+    for _ in 0..4 {
+        let (tag, rest) = text.split_once('>')?;
+        let name = tag.split([' ', '\t', '\n', '/']).next()?;
+        let name = name.rsplit(':').next()?;
+        let (inner, _) = rest.split_once('<').unwrap_or((rest, ""));
+        let inner = inner.trim();
+        match rest.trim_start().strip_prefix('<') {
+            Some(child) if inner.is_empty() => text = child,
+            _ => return (!inner.is_empty()).then(|| (kind_of(name), inner)),
+        }
+    }
+    None
+}
+
+fn bare(text: &str) -> Option<Kind> {
+    let lower = text.get(..5).unwrap_or(text).to_ascii_lowercase();
+    match () {
+        () if text.is_empty() => None,
+        () if lower.starts_with("sip:") || lower.starts_with("sips:") => Some(Kind::Sip),
+        () if lower.starts_with("tel:") => Some(Kind::Tel),
+        () if text.parse::<lidr_schema::Ip>().is_ok() => Some(Kind::Ip),
+        () if text.contains('@') => Some(Kind::Nai),
+        () => Some(Kind::Other),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fragments_and_bare_uris_say_their_kind() {
+        assert_eq!(parse("<imsi>001010123456789</imsi>"), Some((Kind::Imsi, "001010123456789")));
+        assert_eq!(parse("<e:E164Number xmlns:e=\"u\"> 49401 </e:E164Number>"), Some((Kind::E164, "49401")));
+        assert_eq!(parse("<TargetIdentifier><imei>35</imei></TargetIdentifier>"), Some((Kind::Imei, "35")));
+        assert_eq!(parse("SIP:a@b"), Some((Kind::Sip, "SIP:a@b")));
+        assert_eq!(parse("tel:+49"), Some((Kind::Tel, "tel:+49")));
+        assert_eq!(parse("192.0.2.1"), Some((Kind::Ip, "192.0.2.1")));
+        assert_eq!(parse("a@realm"), Some((Kind::Nai, "a@realm")));
+    }
+
+    #[test]
+    fn broken_fragments_are_no_target() {
+        for text in ["", "<", "<imsi", "<imsi></imsi>", "<a><b><c><d><e>1</e></d></c></b></a>", "é", "<é>"] {
+            assert_eq!(parse(text).filter(|(k, _)| *k != Kind::Other), None, "{text}");
+        }
+    }
+}
