@@ -2,8 +2,15 @@
 //!
 //! Reader and frame decoder on one thread, flows and protocol decoders on workers, row order and state that spans flows behind
 //! them. Knows no rule, no severity and no query engine.
+mod behind;
 pub mod decode;
+pub mod flow;
 pub mod frame;
+mod order;
 pub mod record;
+pub mod run;
 pub mod sink;
 pub mod source;
+pub mod summary;
+pub mod tcp;
+mod worker;

@@ -12,7 +12,7 @@ pub(crate) mod testing;
 
 mod x2x3;
 
-pub use rows::{Mark, Odd, Rows};
+pub use rows::{Mark, Odd, Ordinals, Rows};
 
 use crate::record::{Dir, Stamp};
 

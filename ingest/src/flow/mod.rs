@@ -1,0 +1,374 @@
+//! A conversation: its counts, its rows, and when they are due.
+//!
+//! Rows `open`, `part` and `end` add up. Where one row stops and the next begins is decided by the effective times of the
+//! conversation's own packets only, so that neither the timer's rhythm nor other traffic nor the number of workers shows.
+mod app;
+pub(crate) mod table;
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+
+use lidr_schema::{Ends, Head, Micros, Name, Outer, Text, community::community_id, table::flow};
+
+use crate::{
+    decode::{Decoder, Ordinals, Protocol},
+    record::{Dir, FlowKey, Record, Stamp},
+    tcp::Streams,
+};
+
+/// An `open` row is due so long after the first packet, µs.
+pub const OPEN_AFTER: i64 = 2_000_000;
+/// A `part` row for each so long, counted from the first packet, µs.
+pub const PART_EVERY: i64 = 60_000_000;
+/// TCP and SCTP conversations end after so long without a packet, µs.
+pub const IDLE_STREAM: i64 = 300_000_000;
+/// Others, µs.
+pub const IDLE_OTHER: i64 = 30_000_000;
+/// Packets so soon after a TCP conversation's close belong to it and open no new one, µs.
+pub const LINGER: i64 = 5_000_000;
+
+const TCP: u8 = 6;
+const SCTP: u8 = 132;
+const FIN: u8 = 1;
+const SYN: u8 = 2;
+const RST: u8 = 4;
+const ACK: u8 = 16;
+
+/// Counts since the row before.
+#[derive(Clone, Copy, Debug, Default)]
+struct Counts {
+    packets: [u64; 2],
+    bytes: [u64; 2],
+    payload: [u64; 2],
+}
+
+/// How far recognition of the protocol has come in each direction.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Probing {
+    /// Looks taken, by direction.
+    pub(crate) looks: [u8; 2],
+    /// Nothing more to look at.
+    pub(crate) over: bool,
+}
+
+/// A live conversation.
+pub(crate) struct Flow {
+    pub(crate) key: FlowKey,
+    pub(crate) hash: u64,
+    pub(crate) ends: Ends,
+    pub(crate) first: Stamp,
+    pub(crate) layer: u8,
+    /// What the wheel was last told.
+    pub(crate) scheduled: i64,
+    pub(crate) decoder: Option<Box<dyn Decoder>>,
+    pub(crate) protocol: Option<&'static Protocol>,
+    pub(crate) trust: &'static str,
+    pub(crate) probing: Probing,
+    pub(crate) streams: Option<Box<Streams>>,
+    pub(crate) ordinals: Ordinals,
+    pub(crate) template: Option<Box<Head>>,
+    vlan: Option<u16>,
+    outer: Option<Arc<Outer>>,
+    last_ts: i64,
+    last_eff: i64,
+    opened: bool,
+    next_part: i64,
+    part: u32,
+    counts: Counts,
+    flags: [u8; 2],
+    ttl: [Option<u8>; 2],
+    fins: [bool; 2],
+    syn: Option<(u32, i64)>,
+    rtt_us: Option<u32>,
+    direction_by: &'static str,
+    closed: Option<i64>,
+    pub(crate) retransmits: u32,
+    pub(crate) gap_bytes: u64,
+}
+
+impl std::fmt::Debug for Flow {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Flow(proto {}, {} rows)", self.key.proto, self.part)
+    }
+}
+
+/// What a packet means for the conversation it would belong to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Belongs {
+    /// It is part of it.
+    Yes,
+    /// It comes right after its close and is part of nothing.
+    Trailing,
+    /// The conversation has ended, for that reason and then; the packet opens another one.
+    No(&'static str, i64),
+}
+
+impl Flow {
+    /// A conversation that begins with this packet.
+    pub(crate) fn new(record: &Record) -> Self {
+        let synack = record.key.proto == TCP && record.tcp.flags & (SYN | ACK) == SYN | ACK;
+        let syn = record.key.proto == TCP && record.tcp.flags & (SYN | ACK) == SYN;
+        let e = record.ends;
+        let ends = match (synack, e.proto) {
+            // Whoever accepts did not open.
+            (true, _) => {
+                Ends { src_ip: e.dst_ip, dst_ip: e.src_ip, src_port: e.dst_port, dst_port: e.src_port, proto: e.proto }
+            }
+            (false, _) => e,
+        };
+        let eff = record.stamp.eff;
+        Self {
+            key: record.key,
+            hash: record.hash,
+            ends,
+            first: record.stamp,
+            layer: record.layer,
+            scheduled: i64::MAX,
+            decoder: None,
+            protocol: None,
+            trust: "port",
+            probing: Probing { over: record.carrier, ..Probing::default() },
+            streams: None,
+            ordinals: Ordinals::default(),
+            template: None,
+            vlan: record.vlan,
+            outer: record.outer.clone(),
+            last_ts: record.stamp.ts,
+            last_eff: eff,
+            opened: false,
+            next_part: eff + PART_EVERY,
+            part: 0,
+            counts: Counts::default(),
+            flags: [0; 2],
+            ttl: [None; 2],
+            fins: [false; 2],
+            syn: None,
+            rtt_us: None,
+            direction_by: if syn { "syn" } else if synack { "synack" } else { "first" },
+            closed: None,
+            retransmits: 0,
+            gap_bytes: 0,
+        }
+    }
+
+    /// Who sent this packet.
+    pub(crate) fn dir(&self, record: &Record) -> Dir {
+        let same = record.ends.src_ip == self.ends.src_ip
+            && (record.ends.src_port == self.ends.src_port || matches!(record.ends.proto, 1 | 58));
+        if same { Dir::Src } else { Dir::Dst }
+    }
+
+    const fn idle(&self) -> i64 {
+        if matches!(self.key.proto, TCP | SCTP) { IDLE_STREAM } else { IDLE_OTHER }
+    }
+
+    const fn opens_by_timer(&self) -> bool {
+        matches!(self.key.proto, TCP | SCTP) && !self.opened && self.closed.is_none()
+    }
+
+    /// The time at which something about it becomes due, if no packet comes.
+    pub(crate) fn deadline(&self) -> i64 {
+        let end = self.closed.map_or(self.last_eff + self.idle(), |at| at + LINGER);
+        let open = if self.opens_by_timer() { self.first.eff + OPEN_AFTER } else { end };
+        let asked = self.decoder.as_ref().and_then(|d| d.deadline()).unwrap_or(end);
+        end.min(open).min(asked)
+    }
+
+    /// Whether a packet at that time, with those TCP fields, is still part of it.
+    pub(crate) fn belongs(&self, record: &Record) -> Belongs {
+        let eff = record.stamp.eff;
+        let opens = record.key.proto == TCP && record.tcp.flags & (SYN | ACK | RST) == SYN;
+        if let Some(at) = self.closed {
+            return if opens || eff > at + LINGER { Belongs::No("closed", at) } else { Belongs::Trailing };
+        }
+        if eff > self.last_eff + self.idle() {
+            return Belongs::No("idle", self.last_eff + self.idle());
+        }
+        // The same SYN again is a retry; another sequence number is another conversation on the same ports.
+        if opens && self.syn.is_none_or(|(seq, _)| seq != record.tcp.seq) && self.counts_any() {
+            return Belongs::No("reuse", eff);
+        }
+        Belongs::Yes
+    }
+
+    fn counts_any(&self) -> bool {
+        self.part > 0 || self.counts.packets.iter().any(|n| *n > 0)
+    }
+
+    /// The `open` row that is due before `now`, for protocols that open by time.
+    pub(crate) fn open_by(&mut self, now: i64, head: &dyn Fn(&Self) -> Head) -> Option<(Head, flow::Row)> {
+        let due = self.first.eff + OPEN_AFTER;
+        if !self.opens_by_timer() || now <= due {
+            return None;
+        }
+        self.opened = true;
+        Some(self.row("open", due, None, head))
+    }
+
+    /// Counts a packet that belongs to it; gives the row that it completes.
+    pub(crate) fn count(&mut self, record: &Record, head: &dyn Fn(&Self) -> Head) -> Option<(Head, flow::Row)> {
+        let dir = self.dir(record).index();
+        let add = |pair: &mut [u64; 2], n: u64| {
+            if let Some(count) = pair.get_mut(dir) {
+                *count += n;
+            }
+        };
+        add(&mut self.counts.packets, 1);
+        add(&mut self.counts.bytes, u64::from(record.ip_len));
+        add(&mut self.counts.payload, u64::from(record.payload_len));
+        if let Some(ttl) = self.ttl.get_mut(dir) {
+            ttl.get_or_insert(record.ttl);
+        }
+        let eff = record.stamp.eff;
+        self.last_ts = self.last_ts.max(record.stamp.ts);
+        self.last_eff = self.last_eff.max(eff);
+        if self.key.proto == TCP && self.tcp_closes(record, dir) {
+            self.closed = Some(eff);
+            let reason = if record.tcp.flags & RST != 0 { "rst" } else { "fin" };
+            return Some(self.row("end", eff, Some(reason), head));
+        }
+        if !self.opened && !matches!(self.key.proto, TCP | SCTP) {
+            if eff < self.first.eff + OPEN_AFTER {
+                return None;
+            }
+            self.opened = true;
+            self.next_part_after(eff);
+            return Some(self.row("open", eff, None, head));
+        }
+        if eff < self.next_part || !self.opened {
+            return None;
+        }
+        self.next_part_after(eff);
+        Some(self.row("part", eff, None, head))
+    }
+
+    const fn next_part_after(&mut self, eff: i64) {
+        let minutes = (eff - self.first.eff).div_euclid(PART_EVERY);
+        self.next_part = self.first.eff + (minutes + 1) * PART_EVERY;
+    }
+
+    /// Follows the flags; true where this packet closes the conversation.
+    fn tcp_closes(&mut self, record: &Record, dir: usize) -> bool {
+        let flags = record.tcp.flags;
+        if let Some(seen) = self.flags.get_mut(dir) {
+            *seen |= flags;
+        }
+        if flags & (SYN | ACK) == SYN && dir == 0 {
+            self.syn.get_or_insert((record.tcp.seq, record.stamp.ts));
+        }
+        if flags & (SYN | ACK) == SYN | ACK
+            && let Some((_, asked)) = self.syn
+        {
+            let micros = u32::try_from((record.stamp.ts - asked).max(0)).unwrap_or(u32::MAX);
+            self.rtt_us.get_or_insert(micros);
+        }
+        if flags & RST != 0 {
+            return true;
+        }
+        let both_before = self.fins == [true, true];
+        if flags & FIN != 0
+            && let Some(fin) = self.fins.get_mut(dir)
+        {
+            *fin = true;
+        }
+        both_before && flags & ACK != 0
+    }
+
+    /// The last row, for a conversation that did not close by itself.
+    pub(crate) fn end(&mut self, reason: &'static str, due: i64, head: &dyn Fn(&Self) -> Head) -> Option<(Head, flow::Row)> {
+        if self.closed.is_some() {
+            return None;
+        }
+        self.closed = Some(due);
+        Some(self.row("end", due, Some(reason), head))
+    }
+
+    /// Whether its last row has been written.
+    pub(crate) const fn is_closed(&self) -> bool {
+        self.closed.is_some()
+    }
+
+    /// Whether nothing of it is needed any more at that time.
+    pub(crate) fn is_over(&self, now: i64) -> bool {
+        self.closed.is_some_and(|at| now > at + LINGER)
+    }
+
+    /// Whether it has been idle for too long at that time, and since when it was due to end.
+    pub(crate) fn idle_end(&self, now: i64) -> Option<i64> {
+        let due = self.last_eff + self.idle();
+        (self.closed.is_none() && now > due).then_some(due)
+    }
+
+    /// What the end of the input means: min(deadline, clock).
+    pub(crate) fn flush_due(&self, clock: i64) -> i64 {
+        (self.last_eff + self.idle()).min(clock)
+    }
+
+    /// VLAN, tunnel and ends, for rows of this conversation.
+    pub(crate) fn fill(&self, head: &mut Head) {
+        head.vlan = self.vlan;
+        if let Some(outer) = self.outer.as_deref() {
+            head.outer_src_ip = Some(outer.src_ip);
+            head.outer_dst_ip = Some(outer.dst_ip);
+            head.tunnel = Some(outer.path.clone());
+            head.tunnel_id = outer.id;
+        }
+        head.set_ends(self.ends);
+    }
+
+    fn row(&mut self, state: &'static str, due: i64, reason: Option<&'static str>, head: &dyn Fn(&Self) -> Head) -> (Head, flow::Row) {
+        let mut head = head(self);
+        head.ts = Micros(self.first.ts);
+        head.due = Micros(due);
+        head.frame = self.first.frame;
+        head.n = u32::from(self.layer) << 28 | 1 << 24 | self.part.min(0x00ff_ffff);
+        head.decoder = Name::Borrowed("flow");
+        let known = self.protocol.map(|p| p.name);
+        let by_port = known.is_none().then(|| app::by_port(&self.ends)).flatten();
+        head.trust = Name::Borrowed(if by_port.is_some() { "port" } else { "clear" });
+        let [src_packets, dst_packets] = self.counts.packets;
+        let [src_bytes, dst_bytes] = self.counts.bytes;
+        let [src_payload, dst_payload] = self.counts.payload;
+        let [src_flags, dst_flags] = self.flags;
+        let [src_ttl, dst_ttl] = self.ttl;
+        let row = flow::Row {
+            state: Name::Borrowed(state),
+            part: self.part,
+            last_ts: Micros(self.last_ts),
+            app: known.or(by_port).map(Name::Borrowed),
+            src_packets,
+            dst_packets,
+            src_bytes,
+            dst_bytes,
+            src_payload,
+            dst_payload,
+            answered: dst_ttl.is_some(),
+            established: self.established(),
+            src_flags,
+            dst_flags,
+            direction_by: Name::Borrowed(self.direction_by),
+            end_reason: reason.map(Name::Borrowed),
+            retransmits: self.retransmits,
+            gap_bytes: self.gap_bytes,
+            rtt_us: self.rtt_us,
+            src_ttl,
+            dst_ttl,
+            community_id: Text(community_id(&self.ends)),
+        };
+        self.part += 1;
+        self.counts = Counts::default();
+        (head, row)
+    }
+
+    /// A handshake was completed, or both ends have sent TCP data without us seeing it begin.
+    fn established(&self) -> bool {
+        let [src, dst] = self.flags;
+        match self.key.proto {
+            TCP if self.direction_by == "first" => src & ACK != 0 && dst & ACK != 0 && dst & RST == 0,
+            TCP => dst & (SYN | ACK) == SYN | ACK && src & ACK != 0,
+            SCTP => self.ttl.iter().all(Option::is_some),
+            _ => false,
+        }
+    }
+}

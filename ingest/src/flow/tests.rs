@@ -1,0 +1,192 @@
+//! Rows at their exact times, counts that add up, and no trace of rhythm or workers.
+use std::sync::Arc;
+
+use arrow::array::{AsArray, RecordBatch};
+use lidr_schema::{Cidr, Ends, Ip, Key, TableId};
+
+use crate::{
+    record::{FlowKey, Record, Stamp, Tcp},
+    source::clock::DISORDER,
+    worker::{Chunk, Shared, Worker},
+};
+
+const S: i64 = 1_000_000;
+const SYN: u8 = 2;
+const ACK: u8 = 16;
+const FIN: u8 = 1;
+const RST: u8 = 4;
+
+fn packet(at: i64, forward: bool, proto: u8, flags: u8, seq: u32) -> Record {
+    let (a, b) = (Ip::v4([10, 0, 0, 1]), Ip::v4([10, 0, 0, 2]));
+    let there = Ends { src_ip: a, dst_ip: b, src_port: 4000, dst_port: 9, proto };
+    let back = Ends { src_ip: b, dst_ip: a, src_port: 9, dst_port: 4000, proto };
+    let key = FlowKey { low: (a, 4000), high: (b, 9), proto, inner: false };
+    Record {
+        key,
+        hash: 7,
+        ends: if forward { there } else { back },
+        stamp: Stamp { ts: at, eff: at, frame: (at / 1000) as u64 + 1, input: 0 },
+        clock: at,
+        tcp: Tcp { seq, flags, ..Tcp::default() },
+        ip_len: 100,
+        payload_len: 0,
+        block: Arc::default(),
+        payload_start: 0,
+        payload_captured: 0,
+        ttl: 64,
+        vlan: None,
+        outer: None,
+        layer: 0,
+        carrier: true,
+    }
+}
+
+/// (state, due in ms, packets, reason) of the flow rows, in row order, ticking after every `rhythm` packets.
+fn rows(packets: &[Record], rhythm: usize) -> Vec<(String, i64, u64, String)> {
+    let shared = Shared {
+        sensor: "s".into(),
+        captures: vec!["e-00000".into()],
+        key: Key::from_hex(&"00".repeat(32)).unwrap(),
+        most_flows: 100,
+        count_keys: false,
+    };
+    let mut worker = Worker::new(Arc::new(shared));
+    let mut batches: Vec<RecordBatch> = Vec::new();
+    let mut keep = |chunk: Chunk| batches.extend(chunk.batches.into_iter().filter(|(t, _)| *t == TableId::Flow).map(|(_, b)| b));
+    let mut clock = 0;
+    for part in packets.chunks(rhythm) {
+        part.iter().for_each(|r| worker.record(r));
+        clock = part.iter().map(|r| r.clock).max().unwrap().max(clock);
+        worker.tick(clock);
+        keep(worker.take(clock));
+    }
+    keep(worker.end(clock));
+    let mut out: Vec<_> = batches.iter().flat_map(flow_rows).collect();
+    out.sort_by(|a, b| (a.1, &a.0).cmp(&(b.1, &b.0)));
+    out
+}
+
+fn flow_rows(batch: &RecordBatch) -> Vec<(String, i64, u64, String)> {
+    let name = |column: &str, row: usize| {
+        let text = arrow::compute::cast(batch.column_by_name(column).unwrap(), &arrow::datatypes::DataType::Utf8).unwrap();
+        text.as_string::<i32>().iter().nth(row).flatten().unwrap_or("-").to_owned()
+    };
+    let number = |column: &str, row: usize| {
+        batch.column_by_name(column).unwrap().as_primitive::<arrow::datatypes::UInt64Type>().value(row)
+    };
+    let due = batch.column_by_name("due").unwrap().as_primitive::<arrow::datatypes::TimestampMicrosecondType>();
+    (0..batch.num_rows())
+        .map(|i| (name("state", i), due.value(i) / 1000, number("src_packets", i) + number("dst_packets", i), name("end_reason", i)))
+        .collect()
+}
+
+fn short(rows: &[(String, i64, u64, String)]) -> Vec<(&str, i64, u64, &str)> {
+    rows.iter().map(|(a, b, c, d)| (a.as_str(), *b, *c, d.as_str())).collect()
+}
+
+#[test]
+fn a_tcp_conversation_opens_two_seconds_after_its_first_packet() {
+    let packets = [packet(0, true, 6, SYN, 1), packet(40_000, false, 6, SYN | ACK, 9), packet(10 * S, true, 6, ACK, 2)];
+    assert_eq!(short(&rows(&packets, 1)), [("open", 2000, 2, "-"), ("end", 10_000, 1, "eof")]);
+}
+
+#[test]
+fn one_that_closes_before_has_its_end_row_only() {
+    let packets = [packet(0, true, 6, SYN, 1), packet(S, false, 6, RST | ACK, 0), packet(9 * S, true, 17, 0, 0)];
+    assert_eq!(short(&rows(&packets, 1))[0], ("end", 1000, 2, "rst"));
+}
+
+#[test]
+fn fin_from_both_and_its_acknowledgement_close_and_what_trails_opens_nothing() {
+    let packets = [
+        packet(0, true, 6, SYN, 1),
+        packet(1000, false, 6, SYN | ACK, 1),
+        packet(2000, true, 6, FIN | ACK, 2),
+        packet(3000, false, 6, FIN | ACK, 2),
+        packet(4000, true, 6, ACK, 3),
+        packet(5000, true, 6, ACK, 3),
+        packet(9_000, true, 6, SYN, 77),
+    ];
+    assert_eq!(short(&rows(&packets, 1)), [("end", 4, 5, "fin"), ("end", 9, 1, "eof")]);
+}
+
+#[test]
+fn a_datagram_conversation_opens_with_a_packet_and_ends_idle() {
+    let mut packets = vec![packet(0, true, 17, 0, 0), packet(S, false, 17, 0, 0), packet(3 * S, true, 17, 0, 0)];
+    packets.push(packet(40 * S, true, 17, 0, 0));
+    assert_eq!(short(&rows(&packets, 1)), [("open", 3000, 3, "-"), ("end", 33_000, 0, "idle"), ("end", 40_000, 1, "eof")]);
+}
+
+#[test]
+fn parts_come_with_the_first_packet_of_each_minute() {
+    let packets: Vec<Record> = [0, 1, 59, 61, 62, 200, 201].iter().map(|s| packet(s * S, true, 6, ACK, 1)).collect();
+    let expected =
+        [("open", 2000, 2, "-"), ("part", 61_000, 2, "-"), ("part", 200_000, 2, "-"), ("end", 201_000, 1, "eof")];
+    assert_eq!(short(&rows(&packets, 1)), expected);
+}
+
+#[test]
+fn the_same_ports_with_another_number_are_another_conversation_and_a_retry_is_not() {
+    let packets = [packet(0, true, 6, SYN, 1), packet(S, true, 6, SYN, 1), packet(10 * S, true, 6, SYN, 5)];
+    assert_eq!(short(&rows(&packets, 1)), [("open", 2000, 2, "-"), ("end", 10_000, 0, "reuse"), ("end", 10_000, 1, "eof")]);
+}
+
+#[test]
+fn rhythm_does_not_show() {
+    let mut random = 9_u64;
+    let mut at = 0;
+    let packets: Vec<Record> = (0..600)
+        .map(|_| {
+            random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            at += [10_000, 900_000, 2_000_000, 31_000_000, 61_000_000, 299_900_000, 300_100_000][(random >> 33) as usize % 7];
+            let flags = [ACK, ACK, ACK, SYN, FIN | ACK, RST][(random >> 40) as usize % 6];
+            packet(at, random >> 50 & 1 == 0, if random >> 51 & 3 == 0 { 17 } else { 6 }, flags, (random >> 55) as u32)
+        })
+        .collect();
+    let one = rows(&packets, 1);
+    assert!(one.len() > 100);
+    assert_eq!(one.iter().map(|r| r.2).sum::<u64>() + trailing(&packets), 600, "packets are counted once");
+    for rhythm in [2, 7, 64, 1000] {
+        assert!(rows(&packets, rhythm) == one, "rows depend on the rhythm {rhythm}");
+    }
+}
+
+/// Packets right after a close: they are part of no conversation.
+fn trailing(packets: &[Record]) -> u64 {
+    let shared = Shared {
+        sensor: "s".into(),
+        captures: Vec::new(),
+        key: Key::from_hex(&"00".repeat(32)).unwrap(),
+        most_flows: 100,
+        count_keys: false,
+    };
+    let mut worker = Worker::new(Arc::new(shared));
+    packets.iter().for_each(|r| worker.record(r));
+    let mut summary = crate::summary::Summary::default();
+    summary.add_tally(&worker.tally);
+    summary.dropped.get("tcp_after_close").copied().unwrap_or_default()
+}
+
+#[test]
+fn the_flow_table_has_a_bound_and_a_counter() {
+    let net: Cidr = "10.0.0.0/8".parse().unwrap();
+    let shared = Shared {
+        sensor: "s".into(),
+        captures: Vec::new(),
+        key: Key::from_hex(&"00".repeat(32)).unwrap(),
+        most_flows: 10,
+        count_keys: true,
+    };
+    let mut worker = Worker::new(Arc::new(shared));
+    for i in 0..50_u16 {
+        let mut record = packet(i64::from(i) * 1000, true, 6, SYN, 1);
+        assert!(net.contains(record.ends.src_ip));
+        (record.ends.src_port, record.key.low.1, record.hash) = (i, i, u64::from(i));
+        worker.record(&record);
+    }
+    let chunk = worker.end(DISORDER);
+    let mut summary = crate::summary::Summary::default();
+    summary.add_tally(&worker.tally);
+    assert_eq!((summary.dropped["flow_table"], summary.peak_flows, summary.distinct_flow_keys), (40, 10, 50));
+    assert_eq!(chunk.batches[0].1.num_rows(), 50, "an evicted conversation has its end row");
+}

@@ -1,0 +1,182 @@
+//! Row order: what the workers hand over in any order leaves in one, behind the least of their promises.
+use std::collections::{BTreeMap, HashMap};
+
+use arrow::{
+    array::{AsArray, DictionaryArray, PrimitiveArray, RecordBatch, StringArray, UInt32Array},
+    compute::{interleave_record_batch, take_record_batch},
+    datatypes::{Int32Type, TimestampMicrosecondType, UInt32Type, UInt64Type},
+    error::ArrowError,
+};
+use lidr_schema::{Head, Store, TableId, table::tasking};
+
+use crate::{behind::Taps, sink::{Sink, SinkError}, worker::Chunk};
+
+/// Rows of one batch that leaves.
+const BATCH: usize = 8192;
+
+/// The place of a row among those of one sensor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Place {
+    due: i64,
+    ts: i64,
+    input: u16,
+    frame: u64,
+    n: u32,
+    batch: u32,
+    row: u32,
+}
+
+#[derive(Debug, Default)]
+struct Pending {
+    batches: HashMap<u32, (RecordBatch, usize)>,
+    places: Vec<Place>,
+    serial: u32,
+}
+
+/// Holds rows until they may leave.
+#[derive(Debug)]
+pub(crate) struct Order {
+    floors: Vec<i64>,
+    tables: BTreeMap<TableId, Pending>,
+    tasking: Vec<(Head, tasking::Row)>,
+    taps: Taps,
+    told: i64,
+    /// Rows that have left, by table.
+    pub(crate) rows: BTreeMap<TableId, u64>,
+}
+
+impl Order {
+    /// For so many sources of rows.
+    pub(crate) fn new(sources: usize) -> Self {
+        Self {
+            floors: vec![i64::MIN; sources],
+            tables: BTreeMap::new(),
+            tasking: Vec::new(),
+            taps: Taps::default(),
+            told: i64::MIN,
+            rows: BTreeMap::new(),
+        }
+    }
+
+    /// Taps that were forgotten at the bound.
+    pub(crate) const fn taps_forgotten(&self) -> u64 {
+        self.taps.forgotten
+    }
+
+    /// Takes rows of one source and passes on what may leave.
+    pub(crate) fn take(&mut self, source: usize, chunk: Chunk, sink: &mut dyn Sink) -> Result<(), SinkError> {
+        for (table, batch) in chunk.batches {
+            self.tables.entry(table).or_default().add(batch);
+        }
+        self.tasking.extend(chunk.tasking);
+        if let Some(floor) = self.floors.get_mut(source) {
+            *floor = chunk.floor.max(*floor);
+        }
+        let least = self.floors.iter().copied().min().unwrap_or(i64::MAX);
+        if least <= self.told {
+            return Ok(());
+        }
+        self.told = least;
+        self.release_tasking(least);
+        let tables: Vec<TableId> = self.tables.keys().copied().collect();
+        for table in tables {
+            let Some(pending) = self.tables.get_mut(&table) else { continue };
+            for batch in pending.release(least).map_err(|e| SinkError(format!("rows of {}: {e}", table.name())))? {
+                *self.rows.entry(table).or_default() += batch.num_rows() as u64;
+                sink.rows(table, batch)?;
+            }
+        }
+        sink.floor(least)
+    }
+
+    /// Requests about taps become columns once state across conversations has seen them, in row order.
+    fn release_tasking(&mut self, floor: i64) {
+        let all = std::mem::take(&mut self.tasking);
+        let (mut now, later): (Vec<_>, Vec<_>) = all.into_iter().partition(|(head, _)| head.due.0 <= floor);
+        self.tasking = later;
+        if now.is_empty() {
+            return;
+        }
+        now.sort_by_cached_key(|(head, _)| head.key());
+        let mut columns = tasking::Columns::default();
+        for (head, mut row) in now {
+            self.taps.see(&mut row);
+            columns.push(head, row);
+        }
+        self.tables.entry(TableId::Tasking).or_default().add(columns.finish());
+    }
+}
+
+impl Pending {
+    fn add(&mut self, batch: RecordBatch) {
+        let number = self.serial;
+        self.serial = self.serial.wrapping_add(1);
+        self.places.extend(places(&batch, number));
+        self.batches.insert(number, (batch.clone(), batch.num_rows()));
+    }
+
+    fn release(&mut self, floor: i64) -> Result<Vec<RecordBatch>, ArrowError> {
+        let (mut now, later): (Vec<Place>, Vec<Place>) = std::mem::take(&mut self.places).into_iter().partition(|p| p.due <= floor);
+        self.places = later;
+        now.sort_unstable();
+        let out = now.chunks(BATCH).map(|part| self.gather(part)).collect::<Result<Vec<_>, _>>()?;
+        for place in now {
+            if let Some((_, left)) = self.batches.get_mut(&place.batch) {
+                *left -= 1;
+                if *left == 0 {
+                    self.batches.remove(&place.batch);
+                }
+            }
+        }
+        Ok(out)
+    }
+
+    /// The rows of these places as one batch.
+    fn gather(&self, part: &[Place]) -> Result<RecordBatch, ArrowError> {
+        let mut numbers: Vec<u32> = part.iter().map(|p| p.batch).collect();
+        numbers.sort_unstable();
+        numbers.dedup();
+        if let [one] = numbers.as_slice()
+            && let Some((batch, _)) = self.batches.get(one)
+        {
+            let rows = UInt32Array::from_iter_values(part.iter().map(|p| p.row));
+            return take_record_batch(batch, &rows);
+        }
+        let batches: Vec<&RecordBatch> = numbers.iter().filter_map(|n| self.batches.get(n)).map(|(b, _)| b).collect();
+        let place = |p: &Place| (numbers.binary_search(&p.batch).unwrap_or_default(), p.row as usize);
+        let indices: Vec<(usize, usize)> = part.iter().map(place).collect();
+        interleave_record_batch(&batches, &indices)
+    }
+}
+
+/// The places of a batch's rows, read from its own columns.
+fn places(batch: &RecordBatch, number: u32) -> Vec<Place> {
+    fn column<'a, T: arrow::array::ArrowPrimitiveType>(batch: &'a RecordBatch, name: &str) -> Option<&'a PrimitiveArray<T>> {
+        batch.column_by_name(name)?.as_primitive_opt::<T>()
+    }
+    let due = column::<TimestampMicrosecondType>(batch, "due");
+    let ts = column::<TimestampMicrosecondType>(batch, "ts");
+    let (frame, n) = (column::<UInt64Type>(batch, "frame"), column::<UInt32Type>(batch, "n"));
+    let capture = batch.column_by_name("capture").and_then(|c| c.as_dictionary_opt::<Int32Type>());
+    let (Some(due), Some(ts), Some(frame), Some(n), Some(capture)) = (due, ts, frame, n, capture) else { return Vec::new() };
+    let inputs = inputs(capture);
+    let keys = capture.keys();
+    (0..batch.num_rows())
+        .map(|row| Place {
+            due: due.value(row),
+            ts: ts.value(row),
+            input: usize::try_from(keys.value(row)).ok().and_then(|k| inputs.get(k).copied()).unwrap_or_default(),
+            frame: frame.value(row),
+            n: n.value(row),
+            batch: number,
+            row: u32::try_from(row).unwrap_or(u32::MAX),
+        })
+        .collect()
+}
+
+/// The ordinal behind each name `epoch-NNNNN` of the dictionary.
+fn inputs(capture: &DictionaryArray<Int32Type>) -> Vec<u16> {
+    let names: Option<&StringArray> = capture.values().as_string_opt::<i32>();
+    let ordinal = |name: Option<&str>| name.and_then(|n| n.rsplit_once('-')).and_then(|(_, n)| n.parse().ok()).unwrap_or_default();
+    names.into_iter().flat_map(|n| n.iter().map(ordinal)).collect()
+}

@@ -1,0 +1,355 @@
+//! A run: reader, workers, row order, sink.
+//!
+//! With one worker everything happens on the caller's thread. With more, the reader has a thread of its own and hands records to
+//! the workers by the hash of the flow key; what they write is put in order here. Every channel is bounded, so that a slow sink
+//! slows the reader and nothing grows.
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc,
+        mpsc::{Receiver, SyncSender, sync_channel},
+    },
+    thread,
+};
+
+use lidr_schema::{Head, Key, Micros, Name, Store, TableId, table::oddity};
+
+use crate::{
+    order::Order,
+    record::Record,
+    sink::{Sink, SinkError},
+    source::{Reader, ReaderOdd, SourceError, clock::DISORDER},
+    summary::{Summary, Tally, add},
+    worker::{Chunk, Shared, Worker},
+};
+
+/// Packets between two promises: enough rows for a batch, few enough that a window need not wait.
+const CHUNK: usize = 16_384;
+/// Messages that wait for a worker.
+const QUEUE: usize = 8;
+/// Live flows of a run, unless told otherwise.
+pub const MOST_FLOWS: usize = 1_000_000;
+
+/// How a run is done.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The sensor's name.
+    pub sensor: String,
+    /// Workers, at least 1.
+    pub workers: usize,
+    /// The key for pseudonyms.
+    pub key: Key,
+    /// Name of the run.
+    pub epoch: String,
+    /// Live flows at the same time.
+    pub most_flows: usize,
+    /// Count distinct flow keys.
+    pub count_keys: bool,
+    /// Packets between two promises.
+    pub chunk: usize,
+}
+
+impl Config {
+    /// With the usual bounds.
+    #[must_use]
+    pub fn new(sensor: &str, workers: usize, key: Key, epoch: &str) -> Self {
+        let (sensor, epoch) = (sensor.to_owned(), epoch.to_owned());
+        Self { sensor, workers: workers.max(1), key, epoch, most_flows: MOST_FLOWS, count_keys: false, chunk: CHUNK }
+    }
+}
+
+/// How far a run has come.
+#[derive(Clone, Debug, Default)]
+pub struct Progress {
+    /// Octets of the (decompressed) inputs.
+    pub bytes_read: u64,
+    /// The account so far, without what workers have not told yet.
+    pub so_far: Summary,
+}
+
+/// Why a run stopped.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// An input broke.
+    #[error(transparent)]
+    Source(#[from] SourceError),
+    /// The sink refused.
+    #[error(transparent)]
+    Sink(#[from] SinkError),
+    /// A thread died.
+    #[error("a worker stopped without a word: this is a defect of lidr")]
+    Worker,
+}
+
+/// Decodes everything the reader gives and passes rows and promises to the sink; the last promise is `i64::MAX`.
+///
+/// # Errors
+/// If an input breaks while it is read, or the sink refuses.
+pub fn run(
+    reader: Reader,
+    config: &Config,
+    sink: &mut dyn Sink,
+    progress: &mut dyn FnMut(&Progress),
+) -> Result<Summary, RunError> {
+    let inputs = reader.summary().len();
+    let shared = Arc::new(Shared {
+        sensor: Name::Owned(config.sensor.clone()),
+        captures: (0..inputs).map(|i| Name::Owned(format!("{}-{i:05}", config.epoch))).collect(),
+        key: config.key.clone(),
+        most_flows: (config.most_flows / config.workers).max(1),
+        count_keys: config.count_keys,
+    });
+    let mut run = Run { order: Order::new(config.workers + 1), odds: OddRows::new(Arc::clone(&shared)), sink };
+    let (reader, tallies, clock) = match config.workers {
+        1 => alone(reader, config, shared, &mut run, progress)?,
+        _ => together(reader, config, &shared, &mut run, progress)?,
+    };
+    Ok(account(&reader, &tallies, &run, clock))
+}
+
+/// Where rows go, whoever wrote them.
+struct Run<'a> {
+    order: Order,
+    odds: OddRows,
+    sink: &'a mut dyn Sink,
+}
+
+impl Run<'_> {
+    fn chunk(&mut self, source: usize, chunk: Chunk) -> Result<(), SinkError> {
+        self.order.take(source, chunk, self.sink)
+    }
+
+    /// Oddities of reader and frames are a source of rows like a worker: the last one.
+    fn odds(&mut self, odds: &[ReaderOdd], floor: i64, source: usize) -> Result<(), SinkError> {
+        let chunk = self.odds.chunk(odds, floor);
+        self.chunk(source, chunk)
+    }
+
+    fn progress(&self, reader_bytes: u64, inputs: Vec<crate::source::InputSummary>) -> Progress {
+        let mut so_far = Summary::default();
+        so_far.packets = inputs.iter().map(|i| i.packets).sum();
+        so_far.bytes = inputs.iter().map(|i| i.bytes).sum();
+        so_far.inputs = inputs;
+        so_far.rows = self.order.rows.iter().map(|(t, n)| (t.name().to_owned(), *n)).collect();
+        Progress { bytes_read: reader_bytes, so_far }
+    }
+}
+
+type Ended = (Reader, Vec<Tally>, i64);
+
+fn alone(
+    mut reader: Reader,
+    config: &Config,
+    shared: Arc<Shared>,
+    run: &mut Run<'_>,
+    progress: &mut dyn FnMut(&Progress),
+) -> Result<Ended, RunError> {
+    let mut worker = Worker::new(shared);
+    let (mut records, mut since, mut clock) = (Vec::new(), 0, i64::MIN);
+    while let Some(now) = reader.next_block(&mut records)? {
+        since += records.len();
+        records.iter().for_each(|r| worker.record(r));
+        records.clear();
+        clock = now;
+        if since >= config.chunk || worker.waiting() >= config.chunk {
+            since = 0;
+            worker.tick(clock);
+            let chunk = worker.take(clock);
+            let floor = chunk.floor;
+            run.odds(&reader.take_odds(), floor, 1)?;
+            run.chunk(0, chunk)?;
+            progress(&run.progress(reader.position(), reader.summary()));
+        }
+    }
+    run.odds(&reader.take_odds(), i64::MAX, 1)?;
+    run.chunk(0, worker.end(clock))?;
+    Ok((reader, vec![worker.tally], clock))
+}
+
+/// What the reader's thread sends to a worker.
+struct Work {
+    records: Vec<Record>,
+    clock: i64,
+}
+
+/// What comes to the thread that puts rows in order.
+enum Told {
+    Chunk(usize, Chunk),
+    Odds(Vec<ReaderOdd>, i64, Progress),
+    Done(Tally),
+}
+
+fn together(
+    reader: Reader,
+    config: &Config,
+    shared: &Arc<Shared>,
+    run: &mut Run<'_>,
+    progress: &mut dyn FnMut(&Progress),
+) -> Result<Ended, RunError> {
+    let workers = config.workers;
+    thread::scope(|scope| {
+        let (tell, told) = sync_channel::<Told>(QUEUE * workers);
+        let mut hands = Vec::new();
+        for number in 0..workers {
+            let (hand, work) = sync_channel::<Work>(QUEUE);
+            hands.push(hand);
+            let (tell, shared) = (tell.clone(), Arc::clone(shared));
+            scope.spawn(move || worker_thread(number, Worker::new(shared), &work, &tell));
+        }
+        let chunk = config.chunk;
+        let reading = scope.spawn(move || reader_thread(reader, chunk, &hands, &tell));
+        let mut tallies = Vec::new();
+        let mut failed = None;
+        for message in &told {
+            let done = match message {
+                Told::Chunk(source, chunk) => run.chunk(source, chunk),
+                Told::Odds(odds, floor, at) => {
+                    let mut now = run.progress(at.bytes_read, at.so_far.inputs);
+                    now.so_far.skipped = at.so_far.skipped;
+                    progress(&now);
+                    run.odds(&odds, floor, workers)
+                }
+                Told::Done(tally) => {
+                    tallies.push(tally);
+                    Ok(())
+                }
+            };
+            if let Err(error) = done {
+                failed = Some(error);
+                break;
+            }
+        }
+        // Whoever still sends finds nobody listening and stops.
+        drop(told);
+        let read = reading.join().map_err(|_| RunError::Worker)?;
+        if let Some(error) = failed {
+            return Err(error.into());
+        }
+        let (reader, clock) = read?;
+        if tallies.len() != workers {
+            return Err(RunError::Worker);
+        }
+        Ok((reader, tallies, clock))
+    })
+}
+
+fn reader_thread(
+    mut reader: Reader,
+    chunk: usize,
+    hands: &[SyncSender<Work>],
+    tell: &SyncSender<Told>,
+) -> Result<(Reader, i64), SourceError> {
+    let mut shares: Vec<Vec<Record>> = hands.iter().map(|_| Vec::new()).collect();
+    let (mut records, mut since, mut clock) = (Vec::new(), 0, i64::MIN);
+    while let Some(now) = reader.next_block(&mut records)? {
+        since += records.len();
+        clock = now;
+        for record in records.drain(..) {
+            // The upper half chooses the worker, the lower half the slot in its table.
+            let share = (record.hash >> 32) as usize % hands.len();
+            if let Some(share) = shares.get_mut(share) {
+                share.push(record);
+            }
+        }
+        if since >= chunk {
+            since = 0;
+            if !send(&mut shares, hands, clock) {
+                return Ok((reader, clock));
+            }
+            let mut so_far = Summary::default();
+            so_far.inputs = reader.summary();
+            let at = Progress { bytes_read: reader.position(), so_far };
+            if tell.send(Told::Odds(reader.take_odds(), clock - DISORDER - 1, at)).is_err() {
+                return Ok((reader, clock));
+            }
+        }
+    }
+    send(&mut shares, hands, clock);
+    let _ = tell.send(Told::Odds(reader.take_odds(), i64::MAX, Progress::default()));
+    Ok((reader, clock))
+}
+
+fn send(shares: &mut [Vec<Record>], hands: &[SyncSender<Work>], clock: i64) -> bool {
+    shares.iter_mut().zip(hands).all(|(share, hand)| {
+        let records = std::mem::take(share);
+        share.reserve(records.len());
+        hand.send(Work { records, clock }).is_ok()
+    })
+}
+
+fn worker_thread(number: usize, mut worker: Worker, work: &Receiver<Work>, tell: &SyncSender<Told>) {
+    let mut clock = i64::MIN;
+    for Work { records, clock: now } in work {
+        records.iter().for_each(|r| worker.record(r));
+        clock = now;
+        worker.tick(clock);
+        if tell.send(Told::Chunk(number, worker.take(clock))).is_err() {
+            return;
+        }
+    }
+    let last = worker.end(clock);
+    let _ = tell.send(Told::Chunk(number, last));
+    let _ = tell.send(Told::Done(worker.tally));
+}
+
+/// Writes rows for what reader and frame decoder found odd.
+struct OddRows {
+    shared: Arc<Shared>,
+    last: (u16, u64, u32),
+    counts: BTreeMap<&'static str, u64>,
+}
+
+impl OddRows {
+    const fn new(shared: Arc<Shared>) -> Self {
+        Self { shared, last: (u16::MAX, 0, 0), counts: BTreeMap::new() }
+    }
+
+    fn chunk(&mut self, odds: &[ReaderOdd], floor: i64) -> Chunk {
+        if odds.is_empty() {
+            return Chunk { floor, ..Chunk::default() };
+        }
+        let mut columns = oddity::Columns::default();
+        for odd in odds {
+            *self.counts.entry(odd.kind).or_default() += 1;
+            let (input, frame) = (odd.stamp.input, odd.stamp.frame);
+            let n = if (self.last.0, self.last.1) == (input, frame) { self.last.2 + 1 } else { 0 };
+            self.last = (input, frame, n);
+            let mut head = Head {
+                ts: Micros(odd.stamp.ts),
+                due: Micros(odd.stamp.eff),
+                sensor: self.shared.sensor.clone(),
+                capture: self.shared.capture(input),
+                frame,
+                n: 2 << 24 | n.min(0x00ff_ffff),
+                decoder: Name::Borrowed(odd.stage),
+                trust: Name::Borrowed("clear"),
+                ..Head::default()
+            };
+            head.set_ends(odd.ends);
+            let row = oddity::Row {
+                kind: Name::Borrowed(odd.kind),
+                stage: Name::Borrowed(odd.stage),
+                detail: Some(Name::Borrowed(odd.detail)),
+                needed: odd.needed,
+                had: odd.had,
+                count: 1,
+            };
+            columns.push(head, row);
+        }
+        Chunk { batches: vec![(TableId::Oddity, columns.finish())], tasking: Vec::new(), floor }
+    }
+}
+
+fn account(reader: &Reader, tallies: &[Tally], run: &Run<'_>, clock: i64) -> Summary {
+    let mut summary = run.progress(reader.position(), reader.summary()).so_far;
+    summary.clock = clock;
+    tallies.iter().for_each(|t| summary.add_tally(t));
+    let frames = reader.counters();
+    add(&mut summary.skipped, &frames.skipped);
+    add(&mut summary.dropped, &frames.dropped);
+    add(&mut summary.oddities, &run.odds.counts);
+    if run.order.taps_forgotten() > 0 {
+        summary.dropped.insert("tap_table".to_owned(), run.order.taps_forgotten());
+    }
+    summary
+}

@@ -1,0 +1,339 @@
+//! TCP streams put in order (RFC 9293 §3.4), for conversations whose payload somebody reads.
+//!
+//! The octets seen first win; what comes again is counted. What comes early is held, within a bound. A hole is given up, and said
+//! to the decoder, when the other end has acknowledged beyond it for longer than captures are out of order (the capture lost it,
+//! not the network), when the bound is reached, or when the conversation ends: all of it decided by the conversation's own
+//! packets. A stream may begin in the middle, and a packet cut by the capture leaves a hole of its own.
+mod held;
+#[cfg(test)]
+mod tests;
+
+use std::collections::VecDeque;
+
+use held::Held;
+
+use crate::{
+    decode::{Progress, Segment},
+    record::{Dir, Stamp},
+    source::clock::DISORDER,
+};
+
+/// Octets that a decoder may ask to have at once.
+pub const MOST_WANTED: usize = 1 << 20;
+/// Octets held for one direction while a hole is open.
+pub const MOST_HELD: usize = 256 * 1024;
+
+/// What a stream gives its octets to.
+pub(crate) trait Reader {
+    /// Deals with octets, as a decoder does.
+    fn read(&mut self, segment: Segment<'_>) -> Progress;
+}
+
+/// What happened beside delivery.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Events {
+    /// Octets that came again.
+    pub(crate) retransmitted: u64,
+    /// Segments that came again as a whole.
+    pub(crate) retransmits: u32,
+    /// Octets that never came.
+    pub(crate) gap: u64,
+    /// The same octets came with other content.
+    pub(crate) overlap: bool,
+    /// A hole was given up because too much was held.
+    pub(crate) held_out: bool,
+    /// The decoder wanted more at once than the bound.
+    pub(crate) wanted_too_much: bool,
+    /// The decoder says it is not its protocol.
+    pub(crate) not_mine: bool,
+}
+
+/// Both directions of a conversation.
+#[derive(Debug, Default)]
+pub(crate) struct Streams {
+    dirs: [Stream; 2],
+}
+
+/// A TCP segment with payload.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Data<'a> {
+    pub(crate) seq: u32,
+    pub(crate) octets: &'a [u8],
+    /// Octets of the segment that the capture cut off.
+    pub(crate) cut: usize,
+    pub(crate) stamp: Stamp,
+}
+
+impl Streams {
+    /// The first sequence number of a direction, from its SYN.
+    pub(crate) fn syn(&mut self, dir: Dir, seq: u32) {
+        if let Some(stream) = self.dirs.get_mut(dir.index()) {
+            stream.next.get_or_insert(seq.wrapping_add(1));
+        }
+    }
+
+    /// Payload of a direction.
+    pub(crate) fn data(&mut self, dir: Dir, data: Data<'_>, reader: &mut dyn Reader) -> Events {
+        self.dirs.get_mut(dir.index()).map(|s| s.data(dir, data, reader)).unwrap_or_default()
+    }
+
+    /// An acknowledgement sent in that direction: what it says about holes of the other one.
+    pub(crate) fn acked(&mut self, by: Dir, ack: u32, now: i64, reader: &mut dyn Reader) -> Events {
+        let other = if by == Dir::Src { Dir::Dst } else { Dir::Src };
+        let Some(stream) = self.dirs.get_mut(other.index()).filter(|s| !s.held.is_empty()) else { return Events::default() };
+        stream.acked(other, ack, now, reader)
+    }
+
+    /// The conversation is over: what is held is delivered, holes and all.
+    pub(crate) fn end(&mut self, reader: &mut dyn Reader) -> Events {
+        let mut events = Events::default();
+        for (stream, dir) in self.dirs.iter_mut().zip([Dir::Src, Dir::Dst]) {
+            while !stream.held.is_empty() && !events.not_mine {
+                stream.give_up_hole(dir, reader, &mut events);
+            }
+        }
+        events
+    }
+
+    /// Octets buffered in both directions.
+    pub(crate) fn buffered(&self) -> usize {
+        self.dirs.iter().map(|s| s.buffer.len() + s.held.octets()).sum()
+    }
+}
+
+/// One direction.
+#[derive(Debug, Default)]
+struct Stream {
+    /// The sequence number expected next.
+    next: Option<u32>,
+    held: Held,
+    /// Octets in order that the decoder has not taken.
+    buffer: Vec<u8>,
+    /// Which packet brought the octets of the buffer: offset of the first one, and the packet.
+    marks: VecDeque<(usize, Stamp)>,
+    /// The decoder needs so many octets before it is asked again.
+    wanted: usize,
+    /// Octets to pass over.
+    skip: u64,
+    /// Octets lost right before the buffer.
+    gap: u64,
+    done: bool,
+}
+
+impl Stream {
+    fn data(&mut self, dir: Dir, data: Data<'_>, reader: &mut dyn Reader) -> Events {
+        let mut events = Events::default();
+        let next = *self.next.get_or_insert(data.seq);
+        let ahead = data.seq.wrapping_sub(next).cast_signed();
+        if ahead > 0 {
+            self.hold(dir, ahead.unsigned_abs() as usize, data, reader, &mut events);
+            return events;
+        }
+        let again = ahead.unsigned_abs() as usize;
+        let whole = data.octets.len() + data.cut;
+        if again > 0 {
+            events.retransmitted = again.min(whole) as u64;
+            if again >= whole {
+                events.retransmits = 1;
+                return events;
+            }
+        }
+        let fresh = data.octets.get(again..).unwrap_or_default();
+        self.in_order(dir, fresh, whole - again, data.stamp, reader, &mut events);
+        self.drain(dir, reader, &mut events);
+        events
+    }
+
+    /// Octets that come next; where the capture cut some off, a hole follows.
+    fn in_order(&mut self, dir: Dir, octets: &[u8], whole: usize, stamp: Stamp, reader: &mut dyn Reader, events: &mut Events) {
+        let length = u32::try_from(whole).unwrap_or(u32::MAX);
+        self.next = self.next.map(|n| n.wrapping_add(length));
+        self.deliver(dir, octets, stamp, reader, events);
+        if whole > octets.len() {
+            self.lost((whole - octets.len()) as u64, events);
+        }
+    }
+
+    fn hold(&mut self, dir: Dir, ahead: usize, data: Data<'_>, reader: &mut dyn Reader, events: &mut Events) {
+        if self.done {
+            // Nobody reads on: follow the numbers without holding anything.
+            let length = u32::try_from(data.octets.len() + data.cut).unwrap_or(u32::MAX);
+            self.next = Some(data.seq.wrapping_add(length));
+            return;
+        }
+        let overlap = self.held.add(data.seq, data.octets, data.cut, data.stamp);
+        events.overlap |= overlap;
+        if self.held.octets() > MOST_HELD || ahead > (1 << 30) {
+            events.held_out = true;
+            self.give_up_hole(dir, reader, events);
+        }
+    }
+
+    fn acked(&mut self, dir: Dir, ack: u32, now: i64, reader: &mut dyn Reader) -> Events {
+        let mut events = Events::default();
+        while let (Some(first), Some(next)) = (self.held.first(), self.next) {
+            let beyond = ack.wrapping_sub(first.seq).cast_signed() >= 0 && first.seq.wrapping_sub(next).cast_signed() > 0;
+            if !beyond || now - first.stamp.eff <= DISORDER {
+                break;
+            }
+            self.give_up_hole(dir, reader, &mut events);
+        }
+        events
+    }
+
+    /// Goes on behind the hole.
+    fn give_up_hole(&mut self, dir: Dir, reader: &mut dyn Reader, events: &mut Events) {
+        let (Some(first), Some(next)) = (self.held.first().map(|p| p.seq), self.next) else { return };
+        let hole = first.wrapping_sub(next).cast_signed();
+        if hole > 0 {
+            self.lost(u64::from(hole.unsigned_abs()), events);
+            self.next = Some(first);
+        }
+        self.drain(dir, reader, events);
+    }
+
+    /// Delivers what is held and comes next.
+    fn drain(&mut self, dir: Dir, reader: &mut dyn Reader, events: &mut Events) {
+        while let Some(next) = self.next
+            && let Some(part) = self.held.take_at(next)
+        {
+            let again = next.wrapping_sub(part.seq) as usize;
+            let whole = part.octets.len() + part.cut;
+            if again < whole {
+                let fresh = part.octets.get(again..).unwrap_or_default();
+                self.in_order(dir, fresh, whole - again, part.stamp, reader, events);
+            }
+        }
+    }
+
+    fn lost(&mut self, octets: u64, events: &mut Events) {
+        events.gap += octets;
+        let passed = self.skip.min(octets);
+        self.skip -= passed;
+        // A hole inside a stretch that nobody reads is no hole to the decoder.
+        if octets > passed {
+            self.gap += octets - passed;
+            self.buffer.clear();
+            self.marks.clear();
+            self.wanted = 0;
+        }
+    }
+
+    fn deliver(&mut self, dir: Dir, octets: &[u8], stamp: Stamp, reader: &mut dyn Reader, events: &mut Events) {
+        let passed = usize::try_from(self.skip).unwrap_or(usize::MAX).min(octets.len());
+        self.skip -= passed as u64;
+        let octets = octets.get(passed..).unwrap_or_default();
+        if octets.is_empty() || self.done {
+            return;
+        }
+        if self.buffer.is_empty() {
+            let taken = self.present(dir, octets, Stamps::One(stamp), stamp, reader, events);
+            let rest = octets.get(taken..).unwrap_or_default();
+            if !rest.is_empty() && !self.done {
+                self.buffer.extend_from_slice(rest);
+                self.marks.push_back((0, stamp));
+            }
+        } else {
+            self.marks.push_back((self.buffer.len(), stamp));
+            self.buffer.extend_from_slice(octets);
+            if self.buffer.len() < self.wanted {
+                return;
+            }
+            let buffer = std::mem::take(&mut self.buffer);
+            let marks = std::mem::take(&mut self.marks);
+            let taken = self.present(dir, &buffer, Stamps::Many(&marks), stamp, reader, events);
+            self.keep(buffer, marks, taken);
+        }
+        if self.buffer.len() > MOST_WANTED {
+            events.wanted_too_much = true;
+            self.stop();
+        }
+    }
+
+    /// Puts back what the decoder has not taken.
+    fn keep(&mut self, mut buffer: Vec<u8>, mut marks: VecDeque<(usize, Stamp)>, taken: usize) {
+        if self.done || taken >= buffer.len() {
+            return;
+        }
+        buffer.drain(..taken);
+        while marks.get(1).is_some_and(|(offset, _)| *offset <= taken) {
+            marks.pop_front();
+        }
+        marks.iter_mut().for_each(|(offset, _)| *offset = offset.saturating_sub(taken));
+        (self.buffer, self.marks) = (buffer, marks);
+    }
+
+    /// Offers octets until the decoder has no more use for them; gives how many are dealt with.
+    fn present(
+        &mut self,
+        dir: Dir,
+        octets: &[u8],
+        stamps: Stamps<'_>,
+        last: Stamp,
+        reader: &mut dyn Reader,
+        events: &mut Events,
+    ) -> usize {
+        let mut at = 0;
+        while at < octets.len() && !self.done {
+            let data = octets.get(at..).unwrap_or_default();
+            let gap = std::mem::take(&mut self.gap);
+            match reader.read(Segment { dir, data, first: stamps.at(at), last, gap, cut: 0 }) {
+                Progress::Taken(0) => {
+                    self.wanted = data.len() + 1;
+                    return at;
+                }
+                Progress::Taken(n) => at += n.min(data.len()),
+                Progress::NeedMore(n) => {
+                    self.wanted = n.max(data.len() + 1);
+                    if n > MOST_WANTED {
+                        events.wanted_too_much = true;
+                        self.stop();
+                    }
+                    return at;
+                }
+                Progress::Skip(n) => {
+                    let here = usize::try_from(n).unwrap_or(usize::MAX).min(data.len());
+                    self.skip = n - here as u64;
+                    at += here;
+                    if n == 0 {
+                        self.wanted = data.len() + 1;
+                        return at;
+                    }
+                }
+                Progress::NotMine => {
+                    events.not_mine = true;
+                    self.stop();
+                }
+                Progress::Done => self.stop(),
+            }
+        }
+        self.wanted = 0;
+        at
+    }
+
+    fn stop(&mut self) {
+        self.done = true;
+        self.buffer = Vec::new();
+        self.marks = VecDeque::new();
+        self.held = Held::default();
+    }
+}
+
+/// Which packet brought an octet.
+#[derive(Clone, Copy, Debug)]
+enum Stamps<'a> {
+    One(Stamp),
+    Many(&'a VecDeque<(usize, Stamp)>),
+}
+
+impl Stamps<'_> {
+    fn at(self, offset: usize) -> Stamp {
+        match self {
+            Self::One(stamp) => stamp,
+            Self::Many(marks) => {
+                let before = marks.partition_point(|(start, _)| *start <= offset);
+                marks.get(before.saturating_sub(1)).map_or_else(Stamp::default, |(_, stamp)| *stamp)
+            }
+        }
+    }
+}
