@@ -6,10 +6,11 @@
 mod cursor;
 pub mod pairs;
 mod rows;
+mod snmp;
 mod target;
 #[cfg(test)]
 pub(crate) mod testing;
-
+mod when;
 mod x2x3;
 
 pub use rows::{Mark, Odd, Ordinals, Rows};
@@ -52,7 +53,7 @@ pub struct Protocol {
 }
 
 /// Every protocol that lidr reads, in the order in which they are asked.
-pub const ALL: &[Protocol] = &[x2x3::X2X3];
+pub const ALL: &[Protocol] = &[snmp::PROTOCOL, x2x3::X2X3];
 
 /// Octets of one direction, in order.
 #[derive(Clone, Copy, Debug)]

@@ -19,12 +19,13 @@ pub struct Pairs<K, Q, A> {
     waiting: HashMap<K, (i64, u64, Q)>,
     order: BTreeMap<(i64, u64), K>,
     early: HashMap<K, (i64, A)>,
+    early_least: i64,
     serial: u64,
 }
 
 impl<K, Q, A> Default for Pairs<K, Q, A> {
     fn default() -> Self {
-        Self { waiting: HashMap::new(), order: BTreeMap::new(), early: HashMap::new(), serial: 0 }
+        Self { waiting: HashMap::new(), order: BTreeMap::new(), early: HashMap::new(), early_least: i64::MAX, serial: 0 }
     }
 }
 
@@ -47,9 +48,8 @@ impl<K: Eq + Hash + Clone, Q, A> Pairs<K, Q, A> {
         if self.waiting.contains_key(&key) {
             return Asked::Repeated;
         }
-        if let Some((then, answer)) = self.early.remove(&key)
-            && eff - then <= DISORDER
-        {
+        let in_time = self.early.get(&key).is_some_and(|(then, _)| eff - then <= DISORDER);
+        if let Some((then, answer)) = in_time.then(|| self.early.remove(&key)).flatten() {
             return Asked::Answered(request, answer, eff.max(then));
         }
         self.serial += 1;
@@ -66,8 +66,11 @@ impl<K: Eq + Hash + Clone, Q, A> Pairs<K, Q, A> {
         match self.take(key) {
             Some((asked, request)) => Some((request, answer, eff.max(asked))),
             None => {
-                self.early.retain(|_, (then, _)| eff - *then <= DISORDER);
+                if self.early.len() >= MOST_WAITING {
+                    self.early.retain(|_, (then, _)| eff - *then <= DISORDER);
+                }
                 if self.early.len() < MOST_WAITING {
+                    self.early_least = self.early_least.min(eff);
                     self.early.insert(key.clone(), (eff, answer));
                 }
                 None
@@ -110,6 +113,28 @@ impl<K: Eq + Hash + Clone, Q, A> Pairs<K, Q, A> {
         out
     }
 
+    /// When the oldest answer without request has waited long enough, µs; it may name a time at which there is none any more.
+    #[must_use]
+    pub fn early_deadline(&self) -> Option<i64> {
+        (!self.early.is_empty()).then(|| self.early_least.saturating_add(DISORDER))
+    }
+
+    /// Answers whose request did not come before `now`, each with the time at which it was given up.
+    pub fn lapsed(&mut self, now: i64) -> Vec<(A, i64)> {
+        if self.early_deadline().is_none_or(|least| least >= now) {
+            return Vec::new();
+        }
+        let late = |eff: i64| eff.saturating_add(DISORDER) < now;
+        let out = self.early.extract_if(|_, (eff, _)| late(*eff)).map(|(_, (eff, a))| (a, eff + DISORDER)).collect();
+        self.early_least = self.early.values().map(|(eff, _)| *eff).min().unwrap_or(i64::MAX);
+        out
+    }
+
+    /// A request that waits is given up for another one with its key.
+    pub fn give_up(&mut self, key: &K) -> Option<Q> {
+        self.take(key).map(|(_, request)| request)
+    }
+
     /// Any request that waits, changed in place (a repeated answer, a continued body).
     pub fn waiting_mut(&mut self, key: &K) -> Option<&mut Q> {
         self.waiting.get_mut(key).map(|(_, _, request)| request)
@@ -138,6 +163,18 @@ mod tests {
         let mut pairs: Pairs<u8, &str, &str> = Pairs::default();
         assert_eq!(pairs.answer(&1, 10, "late request"), None);
         assert_eq!(pairs.ask(1, 20, "q"), Asked::Answered("q", "late request", 20));
+    }
+
+    #[test]
+    fn an_answer_nobody_asked_for_lapses() {
+        let mut pairs: Pairs<u8, (), &str> = Pairs::default();
+        pairs.answer(&1, 10, "alone");
+        assert_eq!(pairs.early_deadline(), Some(10 + DISORDER));
+        assert!(pairs.lapsed(10 + DISORDER).is_empty(), "a request at the deadline still pairs");
+        assert_eq!(pairs.ask(1, 11 + DISORDER, ()), Asked::Waits, "too late to pair");
+        assert_eq!(pairs.lapsed(11 + DISORDER), [("alone", 10 + DISORDER)]);
+        assert_eq!(pairs.early_deadline(), None);
+        assert_eq!((pairs.give_up(&1), pairs.give_up(&1)), (Some(()), None));
     }
 
     #[test]
