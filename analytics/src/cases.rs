@@ -1,5 +1,14 @@
-//! The cases in rule files.
-use lidr_rules::Rule;
+//! The cases in rule files: rows in short form, judged by the rule alone, compared with what must come out.
+use std::collections::BTreeMap;
+
+use lidr_rules::{Case, Rule};
+use lidr_schema::{Key, TableId, dynamic};
+use serde_json::{Map, Value, json};
+
+use crate::{Engine, EngineOptions, Finding, Site, plan::Planner, state};
+
+/// Start of the cases' window: 2026-01-01T00:00:00Z, which is a multiple of every window's size that divides a day.
+const ORIGIN: i64 = 1_767_225_600_000_000;
 
 /// How a case went.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -13,11 +22,133 @@ pub struct CaseResult {
 /// Runs the cases of a rule.
 #[must_use]
 pub fn run_cases(rule: &Rule) -> Vec<CaseResult> {
-    rule.tests.iter().map(|t| CaseResult { name: t.name.clone(), problem: None }).collect()
+    let result = |case: &Case| CaseResult { name: case.name.clone(), problem: run(rule, case).err() };
+    rule.tests.iter().map(result).collect()
 }
 
 /// Plans every rule against empty tables: (file, message) of those that do not plan.
 #[must_use]
-pub fn check_rules(_rules: &[Rule]) -> Vec<(String, String)> {
-    Vec::new()
+pub fn check_rules(rules: &[Rule]) -> Vec<(String, String)> {
+    let site = Site::default();
+    let planner = match Planner::new(site.zones()) {
+        Ok(planner) => planner,
+        Err(message) => return vec![("(engine)".to_owned(), message)],
+    };
+    let mut out = Vec::new();
+    for rule in rules {
+        if let Err(error) = state::State::new(rule, &planner, &site, &EngineOptions::default()) {
+            out.push((rule.file.clone(), error.to_string()));
+        }
+    }
+    out
+}
+
+fn run(rule: &Rule, case: &Case) -> Result<(), String> {
+    // Nothing real is hashed with it: rows and register of a case only have to meet.
+    let key = Key::from_hex(&"5c".repeat(32)).map_err(|e| e.to_string())?;
+    let origin = rule.window.map_or(ORIGIN, |w| ORIGIN.div_euclid(w.size) * w.size);
+    let site = Site::from_short(&absolute_site(&case.site, origin), &key).map_err(|e| e.to_string())?;
+    let mut engine = Engine::new(std::slice::from_ref(rule), site, EngineOptions::default()).map_err(|e| e.to_string())?;
+    if let Some(not) = engine.stats().not_evaluated.first() {
+        return compare(case, &[], Some(&not.reason));
+    }
+    let mut last = origin;
+    for (name, rows) in &case.given {
+        let table = TableId::named(name).ok_or_else(|| format!("no table `{name}`"))?;
+        let rows: Vec<Map<String, Value>> = rows.iter().enumerate().map(|(i, row)| full(row, i, origin)).collect();
+        last = rows.iter().filter_map(|r| r.get("due").and_then(Value::as_i64)).fold(last, i64::max);
+        let batch = dynamic::from_json(table.def(), &rows, &key).map_err(|e| e.to_string())?;
+        engine.push(table, batch, None).map_err(|e| e.to_string())?;
+    }
+    let end = case.until.map_or(last, |until| origin + until);
+    let mut findings = engine.advance(end).map_err(|e| e.to_string())?;
+    if case.until.is_none() {
+        findings.extend(engine.finish(end).map_err(|e| e.to_string())?);
+    }
+    compare(case, &findings, None)
+}
+
+/// A row with its times filled in: `at` means both, `due` is `ts` unless told.
+fn full(row: &Map<String, Value>, number: usize, origin: i64) -> Map<String, Value> {
+    let mut out = row.clone();
+    let at = out.remove("at").and_then(|v| v.as_i64());
+    let time = |name: &str| row.get(name).and_then(Value::as_i64).or(at);
+    let ts = origin + time("ts").or(time("due")).unwrap_or_default();
+    let due = origin + time("due").or(time("ts")).unwrap_or_default();
+    out.insert("ts".into(), json!(ts));
+    out.insert("due".into(), json!(due));
+    for (name, value) in [("sensor", json!("case")), ("capture", json!("case-00000")), ("trust", json!("clear"))] {
+        out.entry(name).or_insert(value);
+    }
+    out.entry("frame").or_insert(json!(number + 1));
+    out
+}
+
+/// Times of a case's site tables may be relative to the window's start, as `+2h` or `-1d`.
+fn absolute_site(site: &BTreeMap<String, Vec<Map<String, Value>>>, origin: i64) -> BTreeMap<String, Vec<Map<String, Value>>> {
+    let time = |value: &mut Value| {
+        let relative = value.as_str().and_then(relative_micros);
+        if let Some(micros) = relative {
+            *value = json!(format!("{}Z", crate::time::seconds_text(origin + micros).replace(' ', "T")));
+        }
+    };
+    let mut out = site.clone();
+    out.values_mut().flatten().for_each(|row| row.values_mut().for_each(time));
+    out
+}
+
+fn relative_micros(text: &str) -> Option<i64> {
+    let (sign, rest) = match text.strip_prefix('+') {
+        Some(rest) => (1, rest),
+        None => (-1, text.strip_prefix('-')?),
+    };
+    let unit = rest.chars().last()?;
+    let seconds = match unit {
+        's' => 1,
+        'm' => 60,
+        'h' => 3600,
+        'd' => 86_400,
+        _ => return None,
+    };
+    let number: i64 = rest.strip_suffix(unit)?.parse().ok()?;
+    Some(sign * number * seconds * 1_000_000)
+}
+
+/// The last state of every finding against what was expected.
+fn compare(case: &Case, findings: &[Finding], not_evaluated: Option<&str>) -> Result<(), String> {
+    let mut last: BTreeMap<&str, &Finding> = BTreeMap::new();
+    for finding in findings {
+        if finding.activity == lidr_schema::finding::Activity::Close {
+            last.remove(finding.uid.as_str());
+        } else {
+            last.insert(&finding.uid, finding);
+        }
+    }
+    let mut found: Vec<&Finding> = last.into_values().collect();
+    for want in &case.expect {
+        let fits = |f: &&Finding| {
+            f.entity() == want.entity && want.level.is_none_or(|l| f.severity == l) && want.count.is_none_or(|n| f.count == n)
+        };
+        match found.iter().position(fits) {
+            Some(i) => drop(found.swap_remove(i)),
+            None => return Err(format!("expected {} of {:?}{}, found {}", level(want.level), want.entity, why(not_evaluated), shown(&found))),
+        }
+    }
+    if found.is_empty() { Ok(()) } else { Err(format!("expected nothing more, found {}", shown(&found))) }
+}
+
+fn level(level: Option<lidr_schema::finding::Severity>) -> &'static str {
+    level.map_or("a finding", lidr_schema::finding::Severity::name)
+}
+
+fn why(reason: Option<&str>) -> String {
+    reason.map(|r| format!(" (not evaluated: {r})")).unwrap_or_default()
+}
+
+fn shown(findings: &[&Finding]) -> String {
+    if findings.is_empty() {
+        return "nothing".to_owned();
+    }
+    let one = |f: &&Finding| format!("{} of {:?} ({} times): {}", f.severity.name(), f.entity(), f.count, f.message);
+    findings.iter().map(one).collect::<Vec<_>>().join("; ")
 }

@@ -5,12 +5,23 @@
 
 mod attack;
 mod cases;
+mod detect;
 mod engine;
 mod error;
 mod finding;
+mod fold;
+mod judge;
+mod leaf;
+mod memory;
+mod message;
 pub mod output;
+mod plan;
+mod rows;
 pub mod site;
+mod state;
+mod stopwatch;
 pub mod time;
+pub mod udf;
 
 pub use cases::{CaseResult, check_rules, run_cases};
 pub use engine::{BrokerOrigin, Engine, EngineOptions, EngineStats, NotEvaluated};

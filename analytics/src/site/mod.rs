@@ -1,15 +1,39 @@
 //! The site folder: what is where, who may do what, which intercepts are lawful (contracts: site folder).
-use std::path::Path;
+//!
+//! One file a table, CSV or Parquet. Identifiers of warrants are hashed with the run's key while they are read; what is kept can
+//! be joined with rows and not be read back. A table that is not there is not the same as an empty one, and rules are told.
+mod read;
+mod table;
 
-use lidr_schema::Key;
+pub(crate) use table::schema_of;
 
-use crate::SiteError;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use arrow::array::{Array, AsArray, RecordBatch};
+use lidr_rules::site::SITE_TABLES;
+use lidr_schema::{Cidr, Ip, Key, dynamic, hex};
+use serde_json::{Map, Value};
+use sha2::{Digest, Sha256};
+use table::Line;
+
+use crate::{
+    SiteError,
+    udf::{Zone, Zones, ip_at},
+};
 
 /// The site's tables, typed, hashed where they hold identifiers.
 #[derive(Clone, Debug, Default)]
 pub struct Site {
+    tables: BTreeMap<String, RecordBatch>,
+    present: BTreeSet<String>,
+    zones: Arc<Zones>,
+    names: BTreeMap<Ip, String>,
     hash: String,
-    sensors: Vec<String>,
 }
 
 impl Site {
@@ -17,14 +41,64 @@ impl Site {
     ///
     /// # Errors
     /// If a file cannot be read or holds what its table has not.
-    pub fn load(_dir: Option<&Path>, _key: &Key) -> Result<Self, SiteError> {
-        Ok(Self::default())
+    pub fn load(dir: Option<&Path>, key: &Key) -> Result<Self, SiteError> {
+        let Some(dir) = dir else { return Ok(Self::from_lines(BTreeMap::new(), key, String::new())?) };
+        let mut hash = Sha256::new();
+        let mut tables = BTreeMap::new();
+        for path in files(dir)? {
+            let content = fs::read(&path).map_err(|e| error(&path, None, e.to_string()))?;
+            hash.update(path.file_name().unwrap_or_default().as_encoded_bytes());
+            hash.update((content.len() as u64).to_be_bytes());
+            hash.update(&content);
+            let stem = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+            let lines = match path.extension().and_then(|e| e.to_str()) {
+                Some("csv") => read::csv(&path, &content)?,
+                Some("parquet") => read::parquet(&path)?,
+                _ => continue,
+            };
+            if !SITE_TABLES.iter().any(|t| t.name == stem) {
+                let near = dynamic::nearest(&stem, SITE_TABLES.iter().map(|t| t.name));
+                return Err(error(&path, None, format!("no such table `{stem}`{}", dynamic::hint(&near))));
+            }
+            tables.insert(stem, (path, lines));
+        }
+        Self::from_lines(tables, key, hex::encode(&hash.finalize()))
+    }
+
+    /// From tables in short form, as the cases of rules give them.
+    ///
+    /// # Errors
+    /// If a table or column does not exist or a value does not fit.
+    pub fn from_short(tables: &BTreeMap<String, Vec<Map<String, Value>>>, key: &Key) -> Result<Self, SiteError> {
+        let mut lines = BTreeMap::new();
+        for (name, rows) in tables {
+            let path = PathBuf::from(format!("site: {name}"));
+            if !SITE_TABLES.iter().any(|t| t.name == name) {
+                let near = dynamic::nearest(name, SITE_TABLES.iter().map(|t| t.name));
+                return Err(error(&path, None, format!("no such table{}", dynamic::hint(&near))));
+            }
+            let rows = rows.iter().enumerate().map(|(i, row)| read::short(i + 1, row)).collect();
+            lines.insert(name.clone(), (path, rows));
+        }
+        Self::from_lines(lines, key, String::new())
+    }
+
+    fn from_lines(lines: BTreeMap<String, (PathBuf, Vec<Line>)>, key: &Key, hash: String) -> Result<Self, SiteError> {
+        let mut site = Self { hash, present: lines.keys().cloned().collect(), ..Self::default() };
+        for table in SITE_TABLES {
+            let none = (PathBuf::new(), Vec::new());
+            let (path, lines) = lines.get(table.name).unwrap_or(&none);
+            site.tables.extend(table::build(table, lines, key).map_err(|(line, message)| error(path, Some(line), message))?);
+        }
+        site.zones = Arc::new(site.zone_map());
+        site.names = site.host_names();
+        Ok(site)
     }
 
     /// Names in table `sensors`.
     #[must_use]
     pub fn sensors(&self) -> Vec<String> {
-        self.sensors.clone()
+        self.texts("sensors", "name")
     }
 
     /// SHA-256 over names and contents of the files, hex.
@@ -32,4 +106,72 @@ impl Site {
     pub fn hash(&self) -> &str {
         &self.hash
     }
+
+    /// Whether the folder has that table (`warrants_destinations` comes with `warrants`).
+    #[must_use]
+    pub fn has(&self, name: &str) -> bool {
+        lidr_rules::site::file_of(name).is_some_and(|t| self.present.contains(t.name))
+    }
+
+    /// A table as SQL sees it.
+    pub(crate) fn table(&self, name: &str) -> Option<&RecordBatch> {
+        self.tables.get(name)
+    }
+
+    /// The zones.
+    pub(crate) const fn zones(&self) -> &Arc<Zones> {
+        &self.zones
+    }
+
+    /// The name that devices and elements give an address.
+    pub(crate) fn name_of(&self, address: Ip) -> Option<&str> {
+        self.names.get(&address).map(String::as_str)
+    }
+
+    fn texts(&self, table: &str, column: &str) -> Vec<String> {
+        let found = self.tables.get(table).and_then(|t| t.column_by_name(column)).and_then(|c| c.as_string_opt::<i32>());
+        found.into_iter().flat_map(|c| c.iter().flatten().map(str::to_owned).collect::<Vec<_>>()).collect()
+    }
+
+    fn zone_map(&self) -> Zones {
+        let ranges = self.texts("zones", "cidr");
+        let names = self.texts("zones", "zone");
+        let ranks = self.tables.get("zones").and_then(|t| t.column_by_name("rank")).cloned();
+        let ranks = ranks.as_ref().and_then(|c| c.as_primitive_opt::<arrow::datatypes::Int64Type>());
+        let rank = |i: usize| ranks.filter(|r| r.is_valid(i)).map(|r| r.value(i));
+        let rows = ranges.iter().zip(names).enumerate();
+        Zones::new(rows.filter_map(|(i, (range, name))| Some((range.parse::<Cidr>().ok()?, Zone { name, rank: rank(i) }))))
+    }
+
+    fn host_names(&self) -> BTreeMap<Ip, String> {
+        let mut out = BTreeMap::new();
+        for (table, name, address) in
+            [("devices_addresses", "name", "value"), ("devices", "name", "loopback"), ("elements", "name", "address")]
+        {
+            let Some(batch) = self.tables.get(table) else { continue };
+            let names = batch.column_by_name(name).and_then(|c| c.as_string_opt::<i32>());
+            let addresses = batch.column_by_name(address).and_then(|c| c.as_fixed_size_binary_opt());
+            let (Some(names), Some(addresses)) = (names, addresses) else { continue };
+            for (i, name) in names.iter().enumerate() {
+                if let (Some(name), Some(ip)) = (name, ip_at(addresses, i)) {
+                    out.insert(ip, name.to_owned());
+                }
+            }
+        }
+        out
+    }
 }
+
+fn files(dir: &Path) -> Result<Vec<PathBuf>, SiteError> {
+    let entries = fs::read_dir(dir).map_err(|e| error(dir, None, e.to_string()))?;
+    let mut out: Vec<PathBuf> = entries.flatten().map(|e| e.path()).filter(|p| p.is_file()).collect();
+    out.sort();
+    Ok(out)
+}
+
+fn error(file: &Path, line: Option<usize>, message: String) -> SiteError {
+    SiteError { file: file.display().to_string(), line: line.filter(|l| *l > 0), message }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,197 @@
+//! What the engine remembers for a rule: keys of rows that passed a test, with the values of the last one.
+//!
+//! Written after a window has run, with the rows due inside it, in row order; read as a table of its own by the next window. A
+//! later add replaces values and keeps `first_seen`; at the bound the entry added to longest ago goes.
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+use arrow::{
+    array::{ArrayRef, AsArray, RecordBatch, TimestampMicrosecondArray, new_null_array},
+    compute::cast,
+    datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit, TimestampMicrosecondType},
+    row::{OwnedRow, RowConverter, SortField},
+};
+use datafusion::common::ScalarValue;
+use lidr_rules::Remember;
+
+use crate::{Site, plan::Plan};
+
+#[derive(Debug)]
+struct Entry {
+    cells: Vec<ScalarValue>,
+    first: i64,
+    last: i64,
+}
+
+/// The memory of one rule under one name.
+#[derive(Debug)]
+pub(crate) struct Memory {
+    pub(crate) def: Remember,
+    pub(crate) plan: Plan,
+    pub(crate) schema: SchemaRef,
+    keys: RowConverter,
+    entries: BTreeMap<OwnedRow, Entry>,
+    by_age: BTreeSet<(i64, OwnedRow)>,
+    table: Option<RecordBatch>,
+    /// Entries that went at the bound.
+    pub(crate) forgotten: u64,
+}
+
+fn time() -> DataType {
+    DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()))
+}
+
+/// The schema of a memory table: key, value, `first_seen`, `last_seen`.
+fn schema_of(plan: &Plan, columns: usize) -> SchemaRef {
+    let own = plan.schema.fields().iter().take(columns).map(|f| Field::new(f.name(), f.data_type().clone(), true));
+    let times = ["first_seen", "last_seen"].map(|name| Field::new(name, time(), false));
+    Arc::new(Schema::new(own.chain(times).collect::<Vec<_>>()))
+}
+
+impl Memory {
+    /// An empty memory, or one seeded from what the site knows.
+    pub(crate) fn new(def: &Remember, plan: Plan, site: &Site) -> Result<Self, String> {
+        let schema = schema_of(&plan, def.key.len() + def.value.len());
+        let fields = schema.fields().iter().take(def.key.len()).map(|f| SortField::new(f.data_type().clone()));
+        let keys = RowConverter::new(fields.collect()).map_err(|e| e.to_string())?;
+        let (entries, by_age) = (BTreeMap::new(), BTreeSet::new());
+        let mut memory = Self { def: def.clone(), plan, schema, keys, entries, by_age, table: None, forgotten: 0 };
+        if def.seed_history
+            && let Some(history) = site.table("history").filter(|h| h.num_rows() > 0)
+        {
+            memory.seed(history)?;
+        }
+        Ok(memory)
+    }
+
+    /// Edges learnt elsewhere, so that a short capture can be judged.
+    fn seed(&mut self, history: &RecordBatch) -> Result<(), String> {
+        let source = |name: &str| match name {
+            "src_ip" | "actor" | "src" => Some("src"),
+            "dst_ip" | "ne" | "dst" => Some("dst"),
+            "dst_port" | "port" => Some("port"),
+            "proto" => Some("proto"),
+            _ => None,
+        };
+        let columns = self.schema.fields().iter().take(self.def.key.len() + self.def.value.len()).map(|field| {
+            match source(field.name()).and_then(|n| history.column_by_name(n)) {
+                Some(column) => cast(column, field.data_type()).map_err(|e| e.to_string()),
+                None => Ok(new_null_array(field.data_type(), history.num_rows())),
+            }
+        });
+        let columns = columns.collect::<Result<Vec<_>, _>>()?;
+        let times = |name: &str| {
+            let column = history.column_by_name(name).and_then(|c| c.as_primitive_opt::<TimestampMicrosecondType>());
+            (0..history.num_rows()).map(|i| column.filter(|c| arrow::array::Array::is_valid(c, i)).map_or(0, |c| c.value(i))).collect::<Vec<i64>>()
+        };
+        let (first, last) = (times("first_seen"), times("last_seen"));
+        for (i, (first, last)) in first.into_iter().zip(last).enumerate() {
+            self.put(&columns, i, first)?;
+            // Learnt edges do not grow old before the capture begins.
+            self.put(&columns, i, last.max(first))?;
+        }
+        Ok(())
+    }
+
+    /// Whether nothing is remembered.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// Writes what the memory's plan gave for rows of a window, in row order.
+    pub(crate) fn learn(&mut self, batches: &[RecordBatch]) -> Result<(), String> {
+        let columns = self.def.key.len() + self.def.value.len();
+        for batch in batches {
+            let flag = |name: &str| batch.column_by_name(name).and_then(|c| c.as_boolean_opt()).cloned();
+            let due = batch.column_by_name("lidr_due").and_then(|c| c.as_primitive_opt::<TimestampMicrosecondType>());
+            let (Some(add), Some(drop_), Some(due)) = (flag("lidr_add"), flag("lidr_drop"), due) else {
+                return Err("a memory's plan lost its columns".to_owned());
+            };
+            for row in 0..batch.num_rows() {
+                if drop_.value(row) {
+                    self.forget(batch.columns(), row)?;
+                } else if add.value(row) {
+                    let own = batch.columns().get(..columns).unwrap_or_default();
+                    self.put(own, row, due.value(row))?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn key(&self, columns: &[ArrayRef], row: usize) -> Result<OwnedRow, String> {
+        let cells: Vec<ArrayRef> = columns.iter().take(self.def.key.len()).map(|c| c.slice(row, 1)).collect();
+        let rows = self.keys.convert_columns(&cells).map_err(|e| e.to_string())?;
+        Ok(rows.row(0).owned())
+    }
+
+    fn put(&mut self, columns: &[ArrayRef], row: usize, due: i64) -> Result<(), String> {
+        let key = self.key(columns, row)?;
+        let cells = columns.iter().map(|c| ScalarValue::try_from_array(c, row).map_err(|e| e.to_string()));
+        let cells = cells.collect::<Result<Vec<_>, _>>()?;
+        self.table = None;
+        match self.entries.get_mut(&key) {
+            Some(entry) => {
+                self.by_age.remove(&(entry.last, key.clone()));
+                entry.cells = cells;
+                entry.last = entry.last.max(due);
+                self.by_age.insert((entry.last, key));
+            }
+            None => {
+                self.entries.insert(key.clone(), Entry { cells, first: due, last: due });
+                self.by_age.insert((due, key));
+            }
+        }
+        while self.entries.len() > self.def.max
+            && let Some((_, oldest)) = self.by_age.pop_first()
+        {
+            self.entries.remove(&oldest);
+            self.forgotten += 1;
+        }
+        Ok(())
+    }
+
+    fn forget(&mut self, columns: &[ArrayRef], row: usize) -> Result<(), String> {
+        let key = self.key(columns, row)?;
+        if let Some(entry) = self.entries.remove(&key) {
+            self.by_age.remove(&(entry.last, key));
+            self.table = None;
+        }
+        Ok(())
+    }
+
+    /// The memory as a table, without what is too old at `start`.
+    pub(crate) fn table(&mut self, start: i64) -> Result<RecordBatch, String> {
+        // Edges from the site have no time of their own where none was given; they do not grow old.
+        while let Some((last, key)) = self.by_age.first().filter(|(last, _)| *last > 0 && last.saturating_add(self.def.ttl) < start).cloned() {
+            self.by_age.remove(&(last, key.clone()));
+            self.entries.remove(&key);
+            self.table = None;
+        }
+        if let Some(table) = &self.table {
+            return Ok(table.clone());
+        }
+        let table = self.build().map_err(|e| e.to_string())?;
+        self.table = Some(table.clone());
+        Ok(table)
+    }
+
+    fn build(&self) -> datafusion::common::Result<RecordBatch> {
+        if self.entries.is_empty() {
+            return Ok(RecordBatch::new_empty(Arc::clone(&self.schema)));
+        }
+        let columns = self.def.key.len() + self.def.value.len();
+        let mut arrays = (0..columns)
+            .map(|i| ScalarValue::iter_to_array(self.entries.values().filter_map(|e| e.cells.get(i).cloned())))
+            .collect::<datafusion::common::Result<Vec<ArrayRef>>>()?;
+        let times = |pick: fn(&Entry) -> i64| {
+            let values = TimestampMicrosecondArray::from_iter_values(self.entries.values().map(pick));
+            Arc::new(values.with_timezone("UTC")) as ArrayRef
+        };
+        arrays.push(times(|e| e.first));
+        arrays.push(times(|e| e.last));
+        Ok(RecordBatch::try_new(Arc::clone(&self.schema), arrays)?)
+    }
+}

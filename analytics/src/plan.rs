@@ -1,0 +1,225 @@
+//! Planning: rule bodies to physical plans, once; and running them on the rows of one window.
+//!
+//! The one module that holds SQL beside the rule files. A plan is never run twice at the same time, and its state is reset before
+//! every run: without that, joins, top-k and subqueries give the rows of an earlier window, without an error.
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+    sync::Arc,
+};
+
+use arrow::{
+    array::RecordBatch,
+    datatypes::{DataType, Field, Schema, SchemaRef},
+};
+use datafusion::{
+    common::tree_node::TreeNodeRecursion,
+    dataframe::DataFrame,
+    execution::{
+        TaskContext,
+        context::{SQLOptions, SessionContext},
+    },
+    logical_expr::LogicalPlan,
+    physical_plan::{ExecutionPlan, collect, execution_plan::reset_plan_states},
+    prelude::SessionConfig,
+};
+use lidr_rules::{Expr, Remember, site::SITE_TABLES};
+use lidr_schema::{TableId, table::ALL};
+use serde_json::Value;
+
+use crate::{
+    detect,
+    leaf::{Leaf, Slots},
+    udf::{self, Edges, Zones},
+};
+
+/// Longest query, so that its depth is bounded, too.
+const MOST_SQL: usize = 64 * 1024;
+
+/// A plan and what it reads.
+pub(crate) struct Plan {
+    physical: Arc<dyn ExecutionPlan>,
+    /// Tables that it scans.
+    pub(crate) tables: BTreeSet<String>,
+    /// What it returns.
+    pub(crate) schema: SchemaRef,
+}
+
+impl fmt::Debug for Plan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Plan over {:?}", self.tables)
+    }
+}
+
+impl Plan {
+    /// Event tables that it scans.
+    pub(crate) fn events(&self) -> Vec<TableId> {
+        self.tables.iter().filter_map(|t| TableId::named(t)).collect()
+    }
+}
+
+/// Plans and runs.
+pub(crate) struct Planner {
+    context: SessionContext,
+    runtime: tokio::runtime::Runtime,
+    edges: Arc<Edges>,
+}
+
+impl fmt::Debug for Planner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Planner")
+    }
+}
+
+/// The schema of an event table as rules see it: its columns and `rowid`.
+pub(crate) fn event_schema(table: TableId) -> SchemaRef {
+    let schema = table.def().schema();
+    let rowid = Arc::new(Field::new("rowid", DataType::Int64, false));
+    Arc::new(Schema::new(schema.fields().iter().cloned().chain([rowid]).collect::<Vec<_>>()))
+}
+
+impl Planner {
+    /// A catalogue of all event and site tables.
+    pub(crate) fn new(zones: &Arc<Zones>) -> Result<Self, String> {
+        let mut config = SessionConfig::new().with_target_partitions(1).with_batch_size(8192);
+        config.options_mut().sql_parser.map_string_types_to_utf8view = false;
+        let context = SessionContext::new_with_config(config);
+        let edges = Arc::new(Edges::default());
+        udf::register(&context, zones, &edges);
+        let runtime = tokio::runtime::Builder::new_current_thread().build().map_err(|e| e.to_string())?;
+        let planner = Self { context, runtime, edges };
+        for table in ALL {
+            planner.add(table.name(), event_schema(*table))?;
+        }
+        for sql in SITE_TABLES.iter().flat_map(|t| t.sql()) {
+            planner.add(&sql.name, crate::site::schema_of(&sql))?;
+        }
+        Ok(planner)
+    }
+
+    /// Adds a table, for instance a rule's memory.
+    pub(crate) fn add(&self, name: &str, schema: SchemaRef) -> Result<(), String> {
+        self.context.register_table(name, Arc::new(Leaf::new(name, schema))).map(drop).map_err(|e| e.to_string())
+    }
+
+    /// Takes a table away again: memory of one rule is not seen by another.
+    pub(crate) fn remove(&self, name: &str) {
+        // It was added by us under that name; nothing is lost if it is not there.
+        drop(self.context.deregister_table(name));
+    }
+
+    /// Plans a query; `$start`, `$end` and tunables are filled in.
+    pub(crate) fn sql(&self, text: &str, tunables: &BTreeMap<String, Value>) -> Result<Plan, String> {
+        if text.len() > MOST_SQL {
+            return Err(format!("the query is too long: {} characters, at most {MOST_SQL}", text.len()));
+        }
+        let lower = text.to_lowercase();
+        for clock in ["now()", "current_timestamp", "current_date", "current_time"] {
+            if lower.contains(clock) {
+                return Err(format!("{clock} asks the wall clock: use $end"));
+            }
+        }
+        let text = fill(text, tunables)?;
+        let options = SQLOptions::new().with_allow_ddl(false).with_allow_dml(false).with_allow_statements(false);
+        let frame = self.runtime.block_on(self.context.sql_with_options(&text, options)).map_err(|e| one_line(&e))?;
+        self.finish(frame)
+    }
+
+    /// Plans a Sigma condition over one table.
+    pub(crate) fn detection(&self, table: TableId, condition: &Expr) -> Result<Plan, String> {
+        let condition = detect::predicate(table.def(), condition)?;
+        let frame = self.runtime.block_on(self.context.table(table.name())).map_err(|e| one_line(&e))?;
+        self.finish(frame.filter(condition).map_err(|e| one_line(&e))?)
+    }
+
+    /// Plans what a memory reads of its table: key, value, and whether the row adds or drops.
+    pub(crate) fn memory(&self, def: &Remember) -> Result<Plan, String> {
+        let table = def.from.def();
+        let column = |name: &String| match table.column(name).map(|c| &c.data_type) {
+            None => Err(format!("`remembers`: table `{}` has no column `{name}`", table.name)),
+            Some(DataType::Dictionary(..)) => Ok(format!("arrow_cast(\"{name}\", 'Utf8') AS \"{name}\"")),
+            Some(_) => Ok(format!("\"{name}\"")),
+        };
+        let columns = def.key.iter().chain(&def.value).map(column).collect::<Result<Vec<_>, _>>()?;
+        let test = |condition: &str, blank| if condition.trim().is_empty() { blank } else { format!("coalesce(({condition}), false)") };
+        let text = format!(
+            "SELECT {}, due AS lidr_due, {} AS lidr_add, {} AS lidr_drop FROM \"{}\"",
+            columns.join(", "),
+            test(&def.add, "true".to_owned()),
+            test(&def.drop, "false".to_owned()),
+            table.name
+        );
+        self.sql(&text, &BTreeMap::new())
+    }
+
+    fn finish(&self, frame: DataFrame) -> Result<Plan, String> {
+        let tables = scanned(frame.logical_plan()).map_err(|e| one_line(&e))?;
+        let physical = self.runtime.block_on(frame.create_physical_plan()).map_err(|e| one_line(&e))?;
+        Ok(Plan { schema: physical.schema(), physical, tables })
+    }
+
+    /// Runs a plan on these rows, in the window with these edges.
+    pub(crate) fn run(&self, plan: &mut Plan, slots: Slots, edges: (i64, i64)) -> Result<Vec<RecordBatch>, String> {
+        self.edges.set(edges.0, edges.1);
+        plan.physical = reset_plan_states(Arc::clone(&plan.physical)).map_err(|e| one_line(&e))?;
+        let config = self.context.copied_config().with_extension(Arc::new(slots));
+        let none = || TaskContext::default();
+        let task = TaskContext::new(
+            None,
+            "lidr".to_owned(),
+            config,
+            Default::default(),
+            Default::default(),
+            Default::default(),
+            Default::default(),
+            none().runtime_env(),
+        );
+        self.runtime.block_on(collect(Arc::clone(&plan.physical), Arc::new(task))).map_err(|e| one_line(&e))
+    }
+}
+
+fn scanned(plan: &LogicalPlan) -> datafusion::common::Result<BTreeSet<String>> {
+    let mut out = BTreeSet::new();
+    plan.apply_with_subqueries(|node| {
+        if let LogicalPlan::TableScan(scan) = node {
+            out.insert(scan.table_name.table().to_owned());
+        }
+        Ok(TreeNodeRecursion::Continue)
+    })?;
+    Ok(out)
+}
+
+/// DataFusion's errors go over several lines; ours do not.
+fn one_line(error: &datafusion::error::DataFusionError) -> String {
+    error.strip_backtrace().split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// Replaces `$name`: the window's edges become functions that are read at each run, tunables become literals.
+fn fill(text: &str, tunables: &BTreeMap<String, Value>) -> Result<String, String> {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once('$') {
+        out.push_str(before);
+        let end = after.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(after.len());
+        let (name, tail) = after.split_at(end);
+        match name {
+            "start" => out.push_str("window_start()"),
+            "end" => out.push_str("window_end()"),
+            name => match tunables.get(name) {
+                Some(value) => out.push_str(&literal(value)),
+                None => return Err(format!("`${name}` is neither $start, $end nor a tunable of the rule")),
+            },
+        }
+        rest = tail;
+    }
+    out.push_str(rest);
+    Ok(out)
+}
+
+fn literal(value: &Value) -> String {
+    match value {
+        Value::String(text) => format!("'{}'", text.replace('\'', "''")),
+        Value::Array(items) => format!("({})", items.iter().map(literal).collect::<Vec<_>>().join(", ")),
+        other => other.to_string(),
+    }
+}

@@ -1,0 +1,57 @@
+//! Site files as lines of named cells, whatever format they came in.
+use std::path::Path;
+
+use arrow::{array::AsArray, compute::cast, datatypes::DataType};
+use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use serde_json::{Map, Value};
+
+use super::{error, table::Line};
+use crate::SiteError;
+
+/// CSV with a header line; line numbers are those of the file.
+pub(super) fn csv(path: &Path, content: &[u8]) -> Result<Vec<Line>, SiteError> {
+    let bad = |e: &csv::Error| error(path, e.position().map(|p| usize::try_from(p.line()).unwrap_or_default()), e.to_string());
+    let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(content);
+    let header: Vec<String> = reader.headers().map_err(|e| bad(&e))?.iter().map(str::to_owned).collect();
+    let mut out = vec![Line { number: 1, cells: header.iter().map(|h| (h.clone(), String::new())).collect(), header: true }];
+    for record in reader.records() {
+        let record = record.map_err(|e| bad(&e))?;
+        let number = record.position().map_or(0, |p| usize::try_from(p.line()).unwrap_or_default());
+        let cells = header.iter().cloned().zip(record.iter().map(str::to_owned)).collect();
+        out.push(Line { number, cells, header: false });
+    }
+    Ok(out)
+}
+
+/// Parquet; every column is read as text, the line is the row's number.
+pub(super) fn parquet(path: &Path) -> Result<Vec<Line>, SiteError> {
+    let bad = |message: String| error(path, None, message);
+    let file = std::fs::File::open(path).map_err(|e| bad(e.to_string()))?;
+    let reader = ParquetRecordBatchReaderBuilder::try_new(file).map_err(|e| bad(e.to_string()))?;
+    let mut out = Vec::new();
+    for batch in reader.build().map_err(|e| bad(e.to_string()))? {
+        let batch = batch.map_err(|e| bad(e.to_string()))?;
+        let first = out.len();
+        out.extend((0..batch.num_rows()).map(|i| Line { number: first + i + 1, cells: Vec::new(), header: false }));
+        for (field, column) in batch.schema_ref().fields().iter().zip(batch.columns()) {
+            let text = cast(column, &DataType::Utf8).map_err(|e| bad(format!("column `{}`: {e}", field.name())))?;
+            for (line, cell) in out.iter_mut().skip(first).zip(text.as_string::<i32>()) {
+                line.cells.push((field.name().clone(), cell.unwrap_or_default().to_owned()));
+            }
+        }
+    }
+    Ok(out)
+}
+
+/// A row of a rule's case: several values may be a list.
+pub(super) fn short(number: usize, row: &Map<String, Value>) -> Line {
+    fn text(value: &Value) -> String {
+        match value {
+            Value::Null => String::new(),
+            Value::String(text) => text.clone(),
+            Value::Array(items) => items.iter().map(text).collect::<Vec<_>>().join(";"),
+            other => other.to_string(),
+        }
+    }
+    Line { number, cells: row.iter().map(|(name, value)| (name.clone(), text(value))).collect(), header: false }
+}

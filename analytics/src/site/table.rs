@@ -1,0 +1,228 @@
+//! Lines of a site file to the tables that SQL sees.
+use std::{collections::BTreeMap, sync::Arc};
+
+use arrow::{
+    array::{ArrayRef, BooleanArray, FixedSizeBinaryBuilder, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray},
+    datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit},
+};
+use lidr_rules::site::{ColumnKind, Item, PseudoKind, SiteColumn, SiteTable, SqlTable, SqlType};
+use lidr_schema::{Cidr, Ip, Key, Kind, dynamic};
+
+use crate::time::parse_rfc3339;
+
+/// A line of a file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Line {
+    pub(super) number: usize,
+    pub(super) cells: Vec<(String, String)>,
+    /// It only names the columns.
+    pub(super) header: bool,
+}
+
+/// A cell as SQL sees it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Cell {
+    Null,
+    Text(String),
+    Sixteen([u8; 16]),
+    Time(i64),
+    Int(i64),
+    Bool(bool),
+}
+
+/// Where and why a line does not fit.
+pub(super) type Misfit = (usize, String);
+
+type Rows = Vec<Vec<Cell>>;
+
+/// The Arrow schema of a table that SQL sees.
+pub(crate) fn schema_of(table: &SqlTable) -> SchemaRef {
+    let field = |c: &lidr_rules::site::SqlColumn| Field::new(&c.name, data_type(c.sql), true);
+    Arc::new(Schema::new(table.columns.iter().map(field).collect::<Vec<_>>()))
+}
+
+fn data_type(sql: SqlType) -> DataType {
+    match sql {
+        SqlType::Text => DataType::Utf8,
+        SqlType::Sixteen => DataType::FixedSizeBinary(16),
+        SqlType::Time => DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into())),
+        SqlType::Int => DataType::Int64,
+        SqlType::Bool => DataType::Boolean,
+    }
+}
+
+/// The table and those of its columns of several values.
+pub(super) fn build(table: &SiteTable, lines: &[Line], key: &Key) -> Result<BTreeMap<String, RecordBatch>, Misfit> {
+    let mut rows: BTreeMap<String, Rows> = BTreeMap::new();
+    for line in lines {
+        for (name, _) in &line.cells {
+            if !table.columns.iter().any(|c| c.name == name) {
+                let near = dynamic::nearest(name, table.columns.iter().map(|c| c.name));
+                return Err((line.number, format!("table `{}` has no column `{name}`{}", table.name, dynamic::hint(&near))));
+            }
+        }
+        if !line.header {
+            one(table, line, key, &mut rows)?;
+        }
+    }
+    let none = Rows::new();
+    table.sql().iter().map(|sql| Ok((sql.name.clone(), batch(sql, rows.get(&sql.name).unwrap_or(&none)).map_err(|m| (0, m))?))).collect()
+}
+
+fn one(table: &SiteTable, line: &Line, key: &Key, rows: &mut BTreeMap<String, Rows>) -> Result<(), Misfit> {
+    let text = |name: &str| line.cells.iter().find(|(n, _)| n == name).map_or("", |(_, t)| t.trim());
+    let misfit = |column: &SiteColumn, needed: &str| {
+        (line.number, format!("column `{}`: needed {needed}, had `{}`", column.name, text(column.name)))
+    };
+    let mut own: Rows = vec![Vec::new()];
+    for column in table.columns {
+        let value = text(column.name);
+        match column.kind {
+            ColumnKind::List(_) => {}
+            ColumnKind::Ports => {
+                let ranges = ports(value).ok_or_else(|| misfit(column, "ports as 22;80;8000-8100"))?;
+                own = own.iter().flat_map(|row| ranges.iter().map(move |r| [row.clone(), vec![Cell::Int(r.0), Cell::Int(r.1)]].concat())).collect();
+            }
+            kind => {
+                let cells = cells(kind, value, text("kind"), key).map_err(|needed| misfit(column, needed))?;
+                own.iter_mut().for_each(|row| row.extend(cells.iter().cloned()));
+            }
+        }
+    }
+    let first = own.first().and_then(|r| r.first()).cloned().unwrap_or(Cell::Null);
+    rows.entry(table.name.to_owned()).or_default().extend(own);
+    for column in table.columns {
+        let ColumnKind::List(item) = column.kind else { continue };
+        let list = rows.entry(format!("{}_{}", table.name, column.name)).or_default();
+        for value in text(column.name).split(';').map(str::trim).filter(|v| !v.is_empty()) {
+            let cells = item_cells(item, value).map_err(|needed| misfit(column, needed))?;
+            list.push(std::iter::once(first.clone()).chain(cells).collect());
+        }
+    }
+    Ok(())
+}
+
+/// The cells of one value; what was needed where it does not fit.
+fn cells(kind: ColumnKind, value: &str, row_kind: &str, key: &Key) -> Result<Vec<Cell>, &'static str> {
+    let empty = value.is_empty();
+    Ok(match kind {
+        ColumnKind::Text => vec![if empty { Cell::Null } else { Cell::Text(value.to_owned()) }],
+        ColumnKind::Address if empty => vec![Cell::Null],
+        ColumnKind::Address => vec![address(value)?],
+        ColumnKind::Cidr if empty => vec![Cell::Null; 3],
+        ColumnKind::Cidr => range(value)?,
+        ColumnKind::Time if empty => vec![Cell::Null],
+        ColumnKind::Time => vec![Cell::Time(parse_rfc3339(value).ok_or("an RFC 3339 time, for instance 2026-11-24T03:12:00Z")?)],
+        ColumnKind::Int if empty => vec![Cell::Null],
+        ColumnKind::Int => vec![Cell::Int(value.parse().map_err(|_| "a whole number")?)],
+        ColumnKind::Bool => vec![Cell::Bool(truth(value)?)],
+        ColumnKind::Protocol => vec![if empty { Cell::Null } else { Cell::Text(value.to_owned()) }, protocol(value)?],
+        ColumnKind::Pseudo(_) if empty => vec![Cell::Null],
+        ColumnKind::Pseudo(what) => vec![Cell::Sixteen(pseudonym(what, value, row_kind, key)?)],
+        ColumnKind::Ports | ColumnKind::List(_) => Vec::new(),
+    })
+}
+
+fn pseudonym(what: PseudoKind, value: &str, row_kind: &str, key: &Key) -> Result<[u8; 16], &'static str> {
+    let kind = match what {
+        PseudoKind::Fixed(kind) => kind,
+        PseudoKind::Order => Kind::Order,
+        PseudoKind::Target => Kind::named(row_kind).ok_or("a column `kind` of e164, imsi, imei, nai, sip, tel, ipv4, ipv6, prefix or circuit beside it")?,
+    };
+    // Cases of rules may name the kind themselves, as rows do.
+    let text = value.split_once(':').filter(|(k, _)| Kind::named(k) == Some(kind)).map_or(value, |(_, rest)| rest);
+    Ok(key.pseudonym(kind, text).octets())
+}
+
+fn item_cells(item: Item, value: &str) -> Result<Vec<Cell>, &'static str> {
+    Ok(match item {
+        Item::Text => vec![Cell::Text(value.to_owned())],
+        Item::Address => vec![address(value)?],
+        Item::Cidr => range(value)?,
+        Item::Manager => {
+            let (host, user) = value.split_once('/').map_or((value, None), |(h, u)| (h, Some(u)));
+            vec![address(host)?, user.map_or(Cell::Null, |u| Cell::Text(u.to_owned()))]
+        }
+    })
+}
+
+fn address(value: &str) -> Result<Cell, &'static str> {
+    value.parse::<Ip>().map(|ip| Cell::Sixteen(ip.octets())).map_err(|_| "an address")
+}
+
+fn range(value: &str) -> Result<Vec<Cell>, &'static str> {
+    let range: Cidr = value.parse().map_err(|_| "an address or a range, for instance 10.0.0.0/8")?;
+    Ok(vec![Cell::Text(value.to_owned()), Cell::Sixteen(range.first().octets()), Cell::Sixteen(range.last().octets())])
+}
+
+fn truth(value: &str) -> Result<bool, &'static str> {
+    match value.to_ascii_lowercase().as_str() {
+        "true" | "yes" | "1" => Ok(true),
+        "false" | "no" | "0" | "" => Ok(false),
+        _ => Err("true or false"),
+    }
+}
+
+fn protocol(value: &str) -> Result<Cell, &'static str> {
+    Ok(match value.to_ascii_lowercase().as_str() {
+        "" | "any" => Cell::Null,
+        "icmp" => Cell::Int(1),
+        "tcp" => Cell::Int(6),
+        "udp" => Cell::Int(17),
+        "gre" => Cell::Int(47),
+        "esp" => Cell::Int(50),
+        "icmpv6" => Cell::Int(58),
+        "sctp" => Cell::Int(132),
+        number => Cell::Int(number.parse::<u8>().map(i64::from).map_err(|_| "a protocol's name or number, or any")?),
+    })
+}
+
+/// Ranges of ports; empty means any.
+fn ports(value: &str) -> Option<Vec<(i64, i64)>> {
+    if value.is_empty() || value == "any" {
+        return Some(vec![(0, 65_535)]);
+    }
+    let port = |t: &str| t.trim().parse::<u16>().ok().map(i64::from);
+    let range = |part: &str| match part.split_once('-') {
+        Some((a, b)) => Some((port(a)?, port(b)?)),
+        None => port(part).map(|p| (p, p)),
+    };
+    value.split(';').map(range).collect()
+}
+
+fn batch(table: &SqlTable, rows: &Rows) -> Result<RecordBatch, String> {
+    let columns = table.columns.iter().enumerate().map(|(i, column)| {
+        let cells = rows.iter().map(move |row| row.get(i).unwrap_or(&Cell::Null));
+        array(column.sql, cells).map_err(|e| e.to_string())
+    });
+    let columns = columns.collect::<Result<Vec<_>, _>>()?;
+    let options = arrow::array::RecordBatchOptions::new().with_row_count(Some(rows.len()));
+    RecordBatch::try_new_with_options(schema_of(table), columns, &options).map_err(|e| e.to_string())
+}
+
+fn array<'a>(sql: SqlType, cells: impl Iterator<Item = &'a Cell>) -> Result<ArrayRef, arrow::error::ArrowError> {
+    macro_rules! collect {
+        ($array:ty, $cell:pat => $value:expr) => {
+            Arc::new(cells.map(|c| if let $cell = c { Some($value) } else { None }).collect::<$array>())
+        };
+    }
+    Ok(match sql {
+        SqlType::Text => collect!(StringArray, Cell::Text(text) => text.as_str()),
+        SqlType::Int => collect!(Int64Array, Cell::Int(n) => *n),
+        SqlType::Bool => collect!(BooleanArray, Cell::Bool(b) => *b),
+        SqlType::Time => {
+            let times: TimestampMicrosecondArray = cells.map(|c| if let Cell::Time(t) = c { Some(*t) } else { None }).collect();
+            Arc::new(times.with_timezone("UTC"))
+        }
+        SqlType::Sixteen => {
+            let mut out = FixedSizeBinaryBuilder::new(16);
+            for cell in cells {
+                match cell {
+                    Cell::Sixteen(octets) => out.append_value(octets)?,
+                    _ => out.append_null(),
+                }
+            }
+            Arc::new(out.finish())
+        }
+    })
+}

@@ -1,0 +1,68 @@
+//! Site folders, good and bad.
+use super::*;
+
+fn key() -> Key {
+    Key::from_hex(&"00".repeat(32)).unwrap()
+}
+
+fn load(files: &[(&str, &str)]) -> Result<Site, SiteError> {
+    let dir = tempfile::tempdir().unwrap();
+    for (name, text) in files {
+        fs::write(dir.path().join(name), text).unwrap();
+    }
+    Site::load(Some(dir.path()), &key())
+}
+
+#[test]
+fn tables_lists_and_names() {
+    let site = load(&[
+        ("zones.csv", "cidr,zone,rank\n10.0.0.0/8,core,3\n10.66.0.0/16,li-admin,9\n"),
+        ("devices.csv", "name,role,addresses\npe1,router,10.0.0.1;10.255.0.1\n"),
+        ("policy.csv", "src_zone,dst_zone,protocol,ports\nmgmt,li-admin,tcp,443;8000-8100\nmgmt,li-admin,any,\n"),
+    ])
+    .unwrap();
+    assert_eq!(site.zones().of("10.66.1.1".parse().unwrap()).map(|z| z.rank), Some(Some(9)));
+    assert_eq!(site.name_of("10.255.0.1".parse().unwrap()), Some("pe1"));
+    assert_eq!(site.table("policy").map(RecordBatch::num_rows), Some(3), "a row a range of ports");
+    assert!(site.has("zones") && site.has("devices_addresses") && !site.has("warrants"));
+}
+
+#[test]
+fn identifiers_are_hashed_and_nothing_else_is_kept() {
+    let site = load(&[("warrants.csv", "order,kind,selector,xid,state\nO-77,imsi,001010123456789,29f28e1c-f230-486a-a860-f5a784ab9172,approved\n")]).unwrap();
+    let table = site.table("warrants").unwrap();
+    let sixteen = |name: &str| table.column_by_name(name).unwrap().as_fixed_size_binary().value(0).to_vec();
+    assert_eq!(sixteen("target"), key().pseudonym(lidr_schema::Kind::Imsi, "001010123456789").octets());
+    assert_eq!(sixteen("order_id"), key().pseudonym(lidr_schema::Kind::Order, "O-77").octets());
+    assert!(!format!("{site:?}").contains("001010123456789"));
+}
+
+#[test]
+fn what_does_not_fit_is_named_with_file_line_and_neighbour() {
+    let said = |files: &[(&str, &str)]| load(files).unwrap_err().to_string();
+    let text = said(&[("zones.csv", "cidr,zoen\n10.0.0.0/8,core\n")]);
+    assert!(text.contains("zones.csv:1") && text.contains("`zoen`, did you mean `zone`?"), "{text}");
+    let text = said(&[("zones.csv", "cidr,zone\n10.0.0.0/8,core\nten,core\n")]);
+    assert!(text.contains("zones.csv:3") && text.contains("had `ten`"), "{text}");
+    let text = said(&[("zone.csv", "cidr,zone\n")]);
+    assert!(text.contains("no such table `zone`, did you mean `zones`?"), "{text}");
+    let text = said(&[("warrants.csv", "order,start\nO,yesterday\n")]);
+    assert!(text.contains("warrants.csv:2") && text.contains("RFC 3339"), "{text}");
+    let text = said(&[("zones.csv", "cidr,zone\n10.0.0.0/8\n")]);
+    assert!(text.contains("zones.csv"), "{text}");
+}
+
+#[test]
+fn parquet_and_csv_give_the_same_tables() {
+    let csv = load(&[("history.csv", "src,dst,port,protocol\n10.0.0.1,10.0.0.2,22,tcp\n")]).unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let text = |v: &str| Arc::new(arrow::array::StringArray::from(vec![v])) as arrow::array::ArrayRef;
+    let columns = [("src", text("10.0.0.1")), ("dst", text("10.0.0.2")), ("port", text("22")), ("protocol", text("tcp"))];
+    let batch = RecordBatch::try_from_iter(columns).unwrap();
+    let file = fs::File::create(dir.path().join("history.parquet")).unwrap();
+    let mut writer = parquet::arrow::ArrowWriter::try_new(file, batch.schema(), None).unwrap();
+    writer.write(&batch).unwrap();
+    writer.close().unwrap();
+    let parquet = Site::load(Some(dir.path()), &key()).unwrap();
+    assert_eq!(parquet.table("history"), csv.table("history"));
+}

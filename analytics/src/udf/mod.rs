@@ -1,0 +1,148 @@
+//! Functions for rule authors: addresses, zones, the window's edges.
+mod zones;
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicI64, Ordering},
+};
+
+use arrow::{
+    array::{Array, ArrayRef, AsArray, BooleanArray, FixedSizeBinaryArray, FixedSizeBinaryBuilder, Int64Array, StringArray},
+    datatypes::{DataType, TimeUnit},
+};
+use datafusion::{
+    common::{DataFusionError, Result, ScalarValue, exec_err},
+    execution::context::SessionContext,
+    logical_expr::{ColumnarValue, ScalarFunctionImplementation, Volatility, create_udf},
+};
+use lidr_schema::{Cidr, Ip};
+pub use zones::{Zone, Zones};
+
+const SIXTEEN: DataType = DataType::FixedSizeBinary(16);
+
+/// The edges of the window that is being judged: plans are made once, so they are read when a plan runs.
+#[derive(Debug, Default)]
+pub(crate) struct Edges {
+    start: AtomicI64,
+    end: AtomicI64,
+}
+
+impl Edges {
+    pub(crate) fn set(&self, start: i64, end: i64) {
+        self.start.store(start, Ordering::Relaxed);
+        self.end.store(end, Ordering::Relaxed);
+    }
+}
+
+/// Registers all functions.
+pub(crate) fn register(context: &SessionContext, zones: &Arc<Zones>, edges: &Arc<Edges>) {
+    let text = DataType::Utf8;
+    let time = DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()));
+    let add = |name: &str, takes: Vec<DataType>, gives: DataType, volatility, run: ScalarFunctionImplementation| {
+        context.register_udf(create_udf(name, takes, gives, volatility, run));
+    };
+    let pure = Volatility::Immutable;
+    add("ip", vec![text.clone()], SIXTEEN, pure, each(1, ip));
+    add("cidr", vec![SIXTEEN, text.clone()], DataType::Boolean, pure, Arc::new(cidr));
+    add("ip_text", vec![SIXTEEN], text.clone(), pure, each(1, ip_text));
+    let map = Arc::clone(zones);
+    add("zone", vec![SIXTEEN], text, pure, each(1, move |a| zone(&map, a)));
+    let map = Arc::clone(zones);
+    add("rank", vec![SIXTEEN], DataType::Int64, pure, each(1, move |a| rank(&map, a)));
+    for (name, is_end) in [("window_start", false), ("window_end", true)] {
+        let edges = Arc::clone(edges);
+        let run = move |_: &[ColumnarValue]| {
+            let edge = if is_end { &edges.end } else { &edges.start };
+            let value = ScalarValue::TimestampMicrosecond(Some(edge.load(Ordering::Relaxed)), Some("UTC".into()));
+            Ok(ColumnarValue::Scalar(value))
+        };
+        add(name, Vec::new(), time.clone(), Volatility::Volatile, Arc::new(run));
+    }
+}
+
+/// A function of whole columns; a call on literals only gives a literal.
+fn each(columns: usize, run: impl Fn(&[ArrayRef]) -> Result<ArrayRef> + Send + Sync + 'static) -> ScalarFunctionImplementation {
+    Arc::new(move |arguments: &[ColumnarValue]| {
+        if arguments.len() != columns {
+            return exec_err!("needed {columns} arguments, had {}", arguments.len());
+        }
+        let scalar = arguments.iter().all(|a| matches!(a, ColumnarValue::Scalar(_)));
+        let result = run(&ColumnarValue::values_to_arrays(arguments)?)?;
+        match scalar {
+            true => Ok(ColumnarValue::Scalar(ScalarValue::try_from_array(&result, 0)?)),
+            false => Ok(ColumnarValue::Array(result)),
+        }
+    })
+}
+
+fn sixteen(array: &ArrayRef) -> Result<&FixedSizeBinaryArray> {
+    array.as_fixed_size_binary_opt().ok_or_else(|| DataFusionError::Execution("needed an address column".into()))
+}
+
+fn strings(array: &ArrayRef) -> Result<&StringArray> {
+    array.as_string_opt::<i32>().ok_or_else(|| DataFusionError::Execution("needed text".into()))
+}
+
+/// The address in a cell.
+pub(crate) fn ip_at(array: &FixedSizeBinaryArray, row: usize) -> Option<Ip> {
+    array.is_valid(row).then(|| array.value(row)).and_then(|o| o.try_into().ok()).map(Ip::new)
+}
+
+fn ip(arguments: &[ArrayRef]) -> Result<ArrayRef> {
+    let [texts] = arguments else { return exec_err!("ip needs one argument") };
+    let mut out = FixedSizeBinaryBuilder::new(16);
+    for text in strings(texts)? {
+        let Some(text) = text else {
+            out.append_null();
+            continue;
+        };
+        let address: Ip = text.parse().map_err(|_| DataFusionError::Execution(format!("`{text}` is not an address")))?;
+        out.append_value(address.octets())?;
+    }
+    Ok(Arc::new(out.finish()))
+}
+
+fn ip_text(arguments: &[ArrayRef]) -> Result<ArrayRef> {
+    let [addresses] = arguments else { return exec_err!("ip_text needs one argument") };
+    let addresses = sixteen(addresses)?;
+    let texts = (0..addresses.len()).map(|i| ip_at(addresses, i).map(|ip| ip.to_string()));
+    Ok(Arc::new(texts.collect::<StringArray>()))
+}
+
+fn zone(zones: &Zones, arguments: &[ArrayRef]) -> Result<ArrayRef> {
+    let [addresses] = arguments else { return exec_err!("zone needs one argument") };
+    let addresses = sixteen(addresses)?;
+    let names = (0..addresses.len()).map(|i| ip_at(addresses, i).and_then(|ip| zones.of(ip)).map(|z| z.name.clone()));
+    Ok(Arc::new(names.collect::<StringArray>()))
+}
+
+fn rank(zones: &Zones, arguments: &[ArrayRef]) -> Result<ArrayRef> {
+    let [addresses] = arguments else { return exec_err!("rank needs one argument") };
+    let addresses = sixteen(addresses)?;
+    let ranks = (0..addresses.len()).map(|i| ip_at(addresses, i).and_then(|ip| zones.of(ip)).and_then(|z| z.rank));
+    Ok(Arc::new(ranks.collect::<Int64Array>()))
+}
+
+/// `cidr(address, 'net/len')`: the range is read once where it is a literal.
+fn cidr(arguments: &[ColumnarValue]) -> Result<ColumnarValue> {
+    let [addresses, net] = arguments else { return exec_err!("cidr needs an address and a range") };
+    let addresses = addresses.clone().into_array(1)?;
+    let addresses = sixteen(&addresses)?;
+    let parse = |text: &str| text.parse::<Cidr>().map_err(|e| DataFusionError::Execution(e.to_string()));
+    let inside: BooleanArray = match net {
+        ColumnarValue::Scalar(scalar) => {
+            let Some(text) = scalar.try_as_str().flatten() else { return exec_err!("cidr needs a range, had null") };
+            let range = parse(text)?;
+            (0..addresses.len()).map(|i| ip_at(addresses, i).map(|ip| range.contains(ip))).collect()
+        }
+        ColumnarValue::Array(nets) => {
+            let nets = strings(nets)?;
+            let test = |i: usize| -> Result<Option<bool>> {
+                let (Some(ip), true) = (ip_at(addresses, i), nets.is_valid(i)) else { return Ok(None) };
+                Ok(Some(parse(nets.value(i))?.contains(ip)))
+            };
+            (0..addresses.len()).map(test).collect::<Result<_>>()?
+        }
+    };
+    Ok(ColumnarValue::Array(Arc::new(inside)))
+}
