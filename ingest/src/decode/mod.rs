@@ -4,6 +4,7 @@
 //! content first and by port second. A new protocol is its file here and its line in [`ALL`]; dispatch, documentation, fuzz
 //! targets and benches come from that list.
 mod cursor;
+mod dns;
 pub mod pairs;
 mod rows;
 mod snmp;
@@ -53,7 +54,12 @@ pub struct Protocol {
 }
 
 /// Every protocol that lidr reads, in the order in which they are asked.
-pub const ALL: &[Protocol] = &[snmp::PROTOCOL, x2x3::X2X3];
+pub const ALL: &[Protocol] = &[
+    snmp::PROTOCOL,
+    x2x3::X2X3,
+    dns::UDP,
+    dns::TCP,
+];
 
 /// Octets of one direction, in order.
 #[derive(Clone, Copy, Debug)]
