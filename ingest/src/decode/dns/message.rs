@@ -98,7 +98,7 @@ impl Message {
 }
 
 impl Answers {
-    fn read(&mut self, data: &[u8], c: &mut Cursor<'_>, count: u16) -> Result<(), Trouble> {
+    fn read<'a>(&mut self, data: &'a [u8], c: &mut Cursor<'a>, count: u16) -> Result<(), Trouble> {
         for _ in 0..count {
             name(data, c)?;
             let (kind, _class) = c.u16().zip(c.u16()).ok_or(Trouble::Short)?;
@@ -135,11 +135,11 @@ impl Answers {
 
 /// A name, lower case, without the final dot. A pointer must go back before where the name, or the part that a pointer led
 /// to, began: so it ends.
-fn name(data: &[u8], c: &mut Cursor<'_>) -> Result<String, Trouble> {
+fn name<'a>(data: &'a [u8], c: &mut Cursor<'a>) -> Result<String, Trouble> {
     let mut text = String::new();
     let mut octets = 0;
     let mut began = data.len() - c.rest().len();
-    let mut far: Option<Cursor<'_>> = None;
+    let mut far: Option<Cursor<'a>> = None;
     loop {
         let at = far.as_mut().unwrap_or(&mut *c);
         let length = at.u8().ok_or(Trouble::Short)?;
