@@ -120,8 +120,7 @@ impl Planner {
             }
         }
         let text = fill(text, tunables)?;
-        let options = SQLOptions::new().with_allow_ddl(false).with_allow_dml(false).with_allow_statements(false);
-        let frame = self.runtime.block_on(self.context.sql_with_options(&text, options)).map_err(|e| one_line(&e))?;
+        let frame = self.runtime.block_on(self.context.sql_with_options(&text, read_only())).map_err(|e| one_line(&e))?;
         self.finish(frame)
     }
 
@@ -176,6 +175,11 @@ impl Planner {
         );
         self.runtime.block_on(collect(Arc::clone(&plan.physical), Arc::new(task))).map_err(|e| one_line(&e))
     }
+}
+
+/// Queries that read and do nothing else.
+pub(crate) fn read_only() -> SQLOptions {
+    SQLOptions::new().with_allow_ddl(false).with_allow_dml(false).with_allow_statements(false)
 }
 
 fn scanned(plan: &LogicalPlan) -> datafusion::common::Result<BTreeSet<String>> {

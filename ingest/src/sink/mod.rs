@@ -1,5 +1,14 @@
 //! Where rows go: a judge in the same process, Kafka, a Parquet lake.
+#[cfg(feature = "kafka")]
+mod kafka;
+mod lake;
+#[cfg(feature = "kafka")]
+mod wait;
+
 use arrow::array::RecordBatch;
+#[cfg(feature = "kafka")]
+pub use kafka::{KafkaCounters, KafkaSink, KafkaSinkOptions};
+pub use lake::{LakeOptions, LakeSink};
 use lidr_schema::TableId;
 
 /// Why a sink stopped the run.
