@@ -13,6 +13,7 @@ mod rules;
 #[cfg(feature = "kafka")]
 mod sensor;
 mod simulate;
+mod take;
 mod usage;
 #[cfg(feature = "kafka")]
 mod watch;

@@ -78,9 +78,14 @@ fn decode_and_judge(
             let config = Config::new(&sensor, share, key.clone(), &epoch);
             let (send, receive) = sync_channel(16);
             let lake = args.lake.as_ref().map(|dir| LakeSink::create(dir, LakeOptions::new(&sensor, &epoch, key.id()))).transpose()?;
-            let bar = bar.clone();
+            let (bar, metrics, name) = (bar.clone(), judging.metrics.clone(), sensor.clone());
             threads.push(scope.spawn(move || {
-                let mut progress = |p: &run::Progress| bar.set_position(p.bytes_read);
+                let mut progress = |p: &run::Progress| {
+                    bar.set_position(p.bytes_read);
+                    if let Some(metrics) = &metrics {
+                        metrics.progress(&name, &p.so_far.to_json());
+                    }
+                };
                 match lake {
                     Some(lake) => run::run(reader, &config, &mut Tee(Channel(send), lake), &mut progress),
                     None => run::run(reader, &config, &mut Channel(send), &mut progress),

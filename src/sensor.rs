@@ -52,12 +52,13 @@ fn one(
     let mut sink = KafkaSink::connect(&args.broker.kafka, options)?;
     let summary = run::run(reader, &config, &mut sink, &mut |p| {
         if let Some(metrics) = metrics {
-            metrics.progress(sensor, &p.to_json());
+            metrics.progress(sensor, &p.so_far.to_json());
         }
     })?;
     if let Some(metrics) = metrics {
         metrics.progress(sensor, &summary.to_json());
-        metrics.produced(&sink.counters());
+        let sent = sink.counters();
+        metrics.produced(sent.messages, sent.bytes, sent.rows);
     }
     Ok(summary.to_json())
 }

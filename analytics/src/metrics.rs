@@ -1,1 +1,273 @@
-//! m
+//! What lidr tells Prometheus (contracts: metrics).
+//!
+//! Labels come from closed sets: sensor, table, protocol, reason, code, severity, topic, partition, stage. Never an address, user,
+//! task or selector. `dashboards/metrics.txt` is the committed list; a test compares it.
+use std::{
+    collections::BTreeMap,
+    net::SocketAddr,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+use axum::{Router, extract::State, http::StatusCode, routing::get};
+use lidr_schema::finding::Severity;
+use prometheus::{
+    Encoder, GaugeVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder,
+};
+use serde_json::Value;
+
+use crate::EngineStats;
+
+/// All metrics of the process.
+#[derive(Debug)]
+pub struct Metrics {
+    registry: Registry,
+    packets: IntCounterVec,
+    bytes: IntCounterVec,
+    rows: IntCounterVec,
+    skipped: IntCounterVec,
+    dropped: IntCounterVec,
+    oddities: IntCounterVec,
+    judged: IntCounterVec,
+    batches: IntCounterVec,
+    produced: IntCounterVec,
+    consumed: IntCounterVec,
+    lag: IntGaugeVec,
+    watermark: IntGauge,
+    watermark_delay: IntGauge,
+    rule_seconds: GaugeVec,
+    findings: IntCounterVec,
+    not_evaluated: IntGaugeVec,
+    rules_loaded: IntGauge,
+    late: IntCounter,
+    ready: AtomicBool,
+    newest: Mutex<i64>,
+}
+
+impl Metrics {
+    /// Registers everything, at zero.
+    ///
+    /// # Errors
+    /// If two metrics have one name.
+    pub fn new() -> Result<Self, prometheus::Error> {
+        let registry = Registry::new();
+        let counters = |name: &str, help: &str, labels: &[&str]| {
+            let made = IntCounterVec::new(Opts::new(name, help), labels)?;
+            registry.register(Box::new(made.clone()))?;
+            Ok::<_, prometheus::Error>(made)
+        };
+        let gauge = |name: &str, help: &str| {
+            let made = IntGauge::new(name, help)?;
+            registry.register(Box::new(made.clone()))?;
+            Ok::<_, prometheus::Error>(made)
+        };
+        let gauges = |name: &str, help: &str, labels: &[&str]| {
+            let made = IntGaugeVec::new(Opts::new(name, help), labels)?;
+            registry.register(Box::new(made.clone()))?;
+            Ok::<_, prometheus::Error>(made)
+        };
+        let rule_seconds = GaugeVec::new(Opts::new("lidr_rule_evaluation_seconds", "CPU time spent evaluating a rule since the start."), &["code"])?;
+        registry.register(Box::new(rule_seconds.clone()))?;
+        let late = IntCounter::new("lidr_late_batches_total", "Batches with rows at or below the watermark.")?;
+        registry.register(Box::new(late.clone()))?;
+        let info = IntGaugeVec::new(Opts::new("lidr_build_info", "Version of lidr, always 1."), &["version"])?;
+        registry.register(Box::new(info.clone()))?;
+        info.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
+        Ok(Self {
+            packets: counters("lidr_packets_total", "Packets read.", &["sensor"])?,
+            bytes: counters("lidr_packet_bytes_total", "Octets of packets read, as on the wire.", &["sensor"])?,
+            rows: counters("lidr_rows_total", "Rows written by decoding.", &["sensor", "table"])?,
+            skipped: counters("lidr_skipped_total", "Packets met and not opened, by protocol.", &["sensor", "protocol"])?,
+            dropped: counters("lidr_dropped_total", "Dropped at a bound, by stage and reason.", &["stage", "reason"])?,
+            oddities: counters("lidr_oddities_total", "Oddities met, by kind.", &["sensor", "kind"])?,
+            judged: counters("lidr_rows_judged_total", "Rows given to the rules.", &["table"])?,
+            batches: counters("lidr_batches_judged_total", "Batches given to the rules.", &["table"])?,
+            produced: counters("lidr_kafka_produced_total", "Sent to Kafka: messages, bytes, rows.", &["unit"])?,
+            consumed: counters("lidr_kafka_consumed_total", "Read from Kafka: messages, bytes, rows, repeated and missing rows.", &["unit"])?,
+            lag: gauges("lidr_kafka_lag_messages", "Messages not read yet.", &["topic", "partition"])?,
+            watermark: gauge("lidr_watermark_seconds", "Event time up to which everything was judged, seconds since the epoch.")?,
+            watermark_delay: gauge("lidr_watermark_delay_seconds", "Newest row's time less the watermark.")?,
+            findings: counters("lidr_findings_total", "Lines of findings written.", &["code", "severity"])?,
+            not_evaluated: gauges("lidr_rule_not_evaluated", "1 for a rule that cannot be judged for lack of a site table.", &["code"])?,
+            rules_loaded: gauge("lidr_rules_loaded", "Rules loaded.")?,
+            rule_seconds,
+            late,
+            registry,
+            ready: AtomicBool::new(false),
+            newest: Mutex::new(0),
+        })
+    }
+
+    /// The page that Prometheus reads.
+    #[must_use]
+    pub fn page(&self) -> String {
+        let mut out = Vec::new();
+        // Writing to memory cannot fail; a metric that cannot be encoded leaves the page without it.
+        let _ = TextEncoder::new().encode(&self.registry.gather(), &mut out);
+        String::from_utf8(out).unwrap_or_default()
+    }
+
+    /// Rows given to the rules.
+    pub fn rows_judged(&self, table: &str, rows: u64) {
+        self.judged.with_label_values(&[table]).inc_by(rows);
+        self.batches.with_label_values(&[table]).inc();
+    }
+
+    /// Greatest time among rows that came, µs.
+    pub fn newest(&self, due: i64) {
+        if let Ok(mut newest) = self.newest.lock() {
+            *newest = (*newest).max(due);
+        }
+    }
+
+    /// What the engine did, and how far it is.
+    pub fn engine(&self, stats: &EngineStats, watermark: i64) {
+        self.ready.store(true, Ordering::Relaxed);
+        self.rules_loaded.set(i64::try_from(stats.loaded).unwrap_or(i64::MAX));
+        for not in &stats.not_evaluated {
+            self.not_evaluated.with_label_values(&[&not.code]).set(1);
+        }
+        for (code, took) in &stats.seconds {
+            self.rule_seconds.with_label_values(&[code]).set(took.as_secs_f64());
+        }
+        raise(&self.late, stats.late);
+        for (bound, n) in &stats.dropped {
+            raise(&self.dropped.with_label_values(&["engine", bound]), *n);
+        }
+        if watermark > 0 && watermark < i64::MAX {
+            self.watermark.set(watermark / 1_000_000);
+            let newest = self.newest.lock().map_or(0, |n| *n);
+            self.watermark_delay.set((newest - watermark).max(0) / 1_000_000);
+        }
+    }
+
+    /// A line of a finding.
+    pub fn finding(&self, code: &str, severity: Severity) {
+        self.findings.with_label_values(&[code, severity.name()]).inc();
+    }
+
+    /// How far decoding is: the account of a run as `summary.json` holds it.
+    pub fn progress(&self, sensor: &str, account: &Value) {
+        self.ready.store(true, Ordering::Relaxed);
+        let number = |name: &str| account.get(name).and_then(Value::as_u64).unwrap_or_default();
+        raise(&self.packets.with_label_values(&[sensor]), number("packets"));
+        raise(&self.bytes.with_label_values(&[sensor]), number("bytes"));
+        let each = |name: &str, counters: &IntCounterVec, first: &str| {
+            for (label, n) in account.get(name).and_then(Value::as_object).into_iter().flatten() {
+                raise(&counters.with_label_values(&[first, label]), n.as_u64().unwrap_or_default());
+            }
+        };
+        each("rows", &self.rows, sensor);
+        each("skipped", &self.skipped, sensor);
+        each("oddities", &self.oddities, sensor);
+        each("dropped", &self.dropped, "ingest");
+    }
+
+    /// What was sent to Kafka.
+    pub fn produced(&self, messages: u64, bytes: u64, rows: u64) {
+        for (unit, n) in [("messages", messages), ("bytes", bytes), ("rows", rows)] {
+            raise(&self.produced.with_label_values(&[unit]), n);
+        }
+    }
+
+    /// What was read from Kafka: messages, bytes, rows, repeated rows, missing rows; and how far behind.
+    pub fn consumed(&self, counts: [(&str, u64); 5], lag: &BTreeMap<(String, i32), i64>) {
+        for (unit, n) in counts {
+            raise(&self.consumed.with_label_values(&[unit]), n);
+        }
+        for ((topic, partition), behind) in lag {
+            self.lag.with_label_values(&[topic, &partition.to_string()]).set(*behind);
+        }
+    }
+}
+
+/// Counters are told totals; they only ever go up.
+fn raise(counter: &IntCounter, total: u64) {
+    counter.inc_by(total.saturating_sub(counter.get()));
+}
+
+/// Serves `/metrics`, `/healthz` and `/readyz` on a thread of its own for the rest of the process.
+///
+/// # Errors
+/// If the address cannot be bound.
+pub fn serve(metrics: Arc<Metrics>, address: SocketAddr) -> std::io::Result<()> {
+    let listener = std::net::TcpListener::bind(address)?;
+    listener.set_nonblocking(true)?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build()?;
+    let app = Router::new()
+        .route("/metrics", get(|State(m): State<Arc<Metrics>>| async move { m.page() }))
+        .route("/healthz", get(|| async { "ok\n" }))
+        .route("/readyz", get(ready))
+        .with_state(metrics);
+    std::thread::Builder::new().name("metrics".to_owned()).spawn(move || {
+        let served = runtime.block_on(async move {
+            let listener = tokio::net::TcpListener::from_std(listener)?;
+            axum::serve(listener, app).await
+        });
+        if let Err(error) = served {
+            tracing::error!("metrics are no longer served: {error}");
+        }
+    })?;
+    Ok(())
+}
+
+async fn ready(State(metrics): State<Arc<Metrics>>) -> (StatusCode, &'static str) {
+    match metrics.ready.load(Ordering::Relaxed) {
+        true => (StatusCode::OK, "ready\n"),
+        false => (StatusCode::SERVICE_UNAVAILABLE, "nothing read yet\n"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A page on which every metric has a value.
+    fn page() -> String {
+        let metrics = Metrics::new().unwrap();
+        metrics.rows_judged("flow", 3);
+        metrics.newest(9_000_000);
+        let mut stats = EngineStats { loaded: 2, late: 1, ..EngineStats::default() };
+        stats.seconds.insert("LI-01".into(), std::time::Duration::from_millis(5));
+        stats.not_evaluated.push(crate::NotEvaluated { code: "LI-02".into(), reason: "x".into() });
+        stats.dropped.insert("memory", 1);
+        metrics.engine(&stats, 5_000_000);
+        metrics.finding("LI-01", Severity::Critical);
+        let account = serde_json::json!({
+            "packets": 5, "bytes": 500, "rows": {"flow": 2}, "skipped": {"arp": 1}, "oddities": {"gap": 1}, "dropped": {"flow_table": 1},
+        });
+        metrics.progress("tap1", &account);
+        metrics.progress("tap1", &account);
+        metrics.produced(1, 2, 3);
+        metrics.consumed([("messages", 1), ("bytes", 2), ("rows", 3), ("repeated", 4), ("missing", 5)], &BTreeMap::from([(("t".into(), 0), 7)]));
+        metrics.page()
+    }
+
+    #[test]
+    fn the_committed_list_is_what_is_served() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../dashboards/metrics.txt");
+        let page = page();
+        let mut lines: Vec<&str> = page.lines().filter(|l| l.starts_with("# ")).collect();
+        lines.sort_by_key(|l| (l.split(' ').nth(2), *l));
+        let made = lines.join("\n") + "\n";
+        if std::env::var_os("LIDR_BLESS").is_some() {
+            std::fs::write(path, &made).unwrap();
+        }
+        assert!(std::fs::read_to_string(path).unwrap_or_default() == made, "dashboards/metrics.txt differs: LIDR_BLESS=1 writes it anew");
+    }
+
+    #[test]
+    fn totals_do_not_add_up_twice_and_names_follow_the_conventions() {
+        let page = page();
+        assert!(page.contains("lidr_packets_total{sensor=\"tap1\"} 5\n"), "{page}");
+        assert!(page.contains("lidr_watermark_delay_seconds 4\n"), "{page}");
+        for line in page.lines().filter(|l| l.starts_with("# TYPE")) {
+            let mut words = line.split(' ').skip(2);
+            let (name, kind) = (words.next().unwrap(), words.next().unwrap());
+            assert!(name.starts_with("lidr_"), "{name}");
+            assert_eq!(kind == "counter", name.ends_with("_total"), "{line}");
+        }
+    }
+}

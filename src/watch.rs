@@ -1,0 +1,104 @@
+//! `lidr watch`: rows from Kafka, judged as they come.
+use std::{
+    io::Write,
+    process::ExitCode,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+use anyhow::{Context, bail};
+use lidr_analytics::{
+    Site,
+    kafka::{Consumed, FindingProducer, Source, SourceOptions},
+    metrics::Metrics,
+};
+use serde_json::json;
+
+use crate::{
+    args::{Properties, Watch},
+    judge::Judging,
+    key,
+    sensor::all_properties,
+    take::Taker,
+    usage,
+};
+
+pub(crate) fn run(args: &Watch, properties: &Properties, quiet: bool) -> anyhow::Result<ExitCode> {
+    let key = key::given(&args.judge.key)?;
+    let site = Site::load(args.judge.site.as_deref(), &key)?;
+    let sensors = if args.sensors.is_empty() { site.sensors() } else { args.sensors.clone() };
+    if sensors.is_empty() && args.until_eos {
+        bail!("--until-eos needs to know whom to wait for: give --sensors a,b or site table `sensors`");
+    }
+    let properties = all_properties(&args.broker, properties)?;
+    let brokers = args.broker.kafka.clone();
+    let mut source = Source::connect(SourceOptions {
+        brokers: brokers.clone(),
+        prefix: args.broker.topic_prefix.clone(),
+        group: args.group.clone(),
+        sensors,
+        until_eos: args.until_eos,
+        key_id: key.id().to_owned(),
+        properties: properties.clone(),
+    })?;
+    let mut judging = Judging::start(&args.judge, &key, site)?;
+    let mut producer = None;
+    if !args.no_produce {
+        let made = std::rc::Rc::new(FindingProducer::connect(&brokers, &args.broker.topic_prefix, &properties)?);
+        producer = Some(std::rc::Rc::clone(&made));
+        judging = judging.also(Box::new(move |finding| Ok(made.send(finding)?)));
+    }
+    let stop = stop_on_signal()?;
+    let metrics = judging.metrics.clone();
+    source.run(&mut Taker(&mut judging), &stop, &mut |c| tell(metrics.as_deref(), c))?;
+    if !stop.load(Ordering::Relaxed) {
+        judging.finish(i64::MIN)?;
+    }
+    if let Some(producer) = producer {
+        producer.flush()?;
+    }
+    let (rules, findings) = judging.account();
+    let summary = json!({
+        "rules": rules,
+        "findings": findings,
+        "seconds": { "cpu": usage::cpu_seconds() },
+        "peak_rss_bytes": usage::peak_rss_bytes(),
+        "version": env!("CARGO_PKG_VERSION"),
+        "key_id": key.id(),
+    });
+    judging.outputs.summary(&summary)?;
+    if !quiet {
+        writeln!(std::io::stderr(), "findings  {}", summary["findings"])?;
+    }
+    Ok(if judging.outputs.failed() { ExitCode::from(1) } else { ExitCode::SUCCESS })
+}
+
+fn tell(metrics: Option<&Metrics>, c: &Consumed) {
+    if let Some(metrics) = metrics {
+        let counts =
+            [("messages", c.messages), ("bytes", c.bytes), ("rows", c.rows), ("repeated", c.repeated), ("missing", c.missing)];
+        metrics.consumed(counts, &c.lag);
+    }
+}
+
+/// Set by SIGINT or SIGTERM: reading stops after the message at hand, and what was found is written.
+fn stop_on_signal() -> anyhow::Result<Arc<AtomicBool>> {
+    let stop = Arc::new(AtomicBool::new(false));
+    let seen = Arc::clone(&stop);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
+    let wait = move || {
+        runtime.block_on(async {
+            let term = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate());
+            let Ok(mut term) = term else { return };
+            tokio::select! {
+                _ = tokio::signal::ctrl_c() => {}
+                _ = term.recv() => {}
+            }
+        });
+        seen.store(true, Ordering::Relaxed);
+    };
+    std::thread::Builder::new().name("signals".to_owned()).spawn(wait).context("signal thread")?;
+    Ok(stop)
+}
