@@ -9,6 +9,7 @@ pub mod pairs;
 mod rows;
 mod snmp;
 mod target;
+mod tls;
 #[cfg(test)]
 pub(crate) mod testing;
 mod when;
@@ -57,6 +58,7 @@ pub struct Protocol {
 pub const ALL: &[Protocol] = &[
     snmp::PROTOCOL,
     x2x3::X2X3,
+    tls::PROTOCOL,
     dns::UDP,
     dns::TCP,
 ];
