@@ -99,8 +99,8 @@ fn site_row(entries: &[(Name, Node)], table: &SiteTable, report: &mut Report) ->
             continue;
         };
         let value = match (&node.value, column.kind) {
-            (Yaml::Text(text), ColumnKind::Time) => units::moment(text).map_or_else(|| node.json(), Value::from),
-            (Yaml::List(list), _) => Value::from(list.iter().filter_map(Node::scalar).collect::<Vec<_>>().join(";")),
+            // Relative times stay as written: the site's own reader knows RFC 3339 and is given the window's start.
+            (Yaml::List(list), ColumnKind::List(_) | ColumnKind::Ports) => Value::from(list.iter().filter_map(Node::scalar).collect::<Vec<_>>().join(";")),
             _ => node.json(),
         };
         out.insert(name.text.clone(), value);

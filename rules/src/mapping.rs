@@ -48,7 +48,7 @@ pub(crate) struct Source {
 
 static SOURCES: LazyLock<Vec<Source>> = LazyLock::new(|| {
     let read = yaml::documents(FILE).ok().and_then(|docs| docs.into_iter().next());
-    read.as_ref().and_then(|doc| sources(doc)).unwrap_or_default()
+    read.as_ref().and_then(sources).unwrap_or_default()
 });
 
 fn sources(doc: &Node) -> Option<Vec<Source>> {
@@ -74,7 +74,7 @@ pub(crate) fn source(node: &Node, report: &mut Report) -> Option<Source> {
         return None;
     };
     let known = ["product", "category", "service", "definition"];
-    for name in keys.keys().filter(|k| !known.contains(&k.as_str())) {
+    if let Some(name) = keys.keys().find(|k| !known.contains(&k.as_str())) {
         report.unknown(node.line, "`logsource` has no key", name, known);
         return None;
     }

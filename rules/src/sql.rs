@@ -6,6 +6,8 @@ use std::collections::BTreeSet;
 enum Token {
     /// A name or keyword.
     Word(String),
+    /// A name in quotes, never a keyword.
+    Quoted(String),
     /// `$name`.
     Parameter(String),
     /// Anything else.
@@ -28,7 +30,7 @@ impl Sql {
                 string.split_once('\'').map_or("", |(_, r)| r)
             } else if let Some(quoted) = rest.strip_prefix('"') {
                 let (name, after) = quoted.split_once('"').unwrap_or((quoted, ""));
-                out.push(Token::Word(name.to_owned()));
+                out.push(Token::Quoted(name.to_owned()));
                 after
             } else if let Some(parameter) = rest.strip_prefix('$') {
                 let (name, after) = word(parameter);
@@ -47,7 +49,7 @@ impl Sql {
     }
 
     pub(crate) fn words(&self) -> impl Iterator<Item = &str> {
-        self.0.iter().filter_map(|t| if let Token::Word(w) = t { Some(w.as_str()) } else { None })
+        self.0.iter().filter_map(|t| if let Token::Word(w) | Token::Quoted(w) = t { Some(w.as_str()) } else { None })
     }
 
     pub(crate) fn has_word(&self, word: &str) -> bool {
@@ -86,6 +88,7 @@ impl Sql {
 
     fn name(&self, at: usize) -> Option<String> {
         match self.0.get(at) {
+            Some(Token::Quoted(w)) => Some(w.clone()),
             Some(Token::Word(w)) if !["select", "lateral", "unnest"].contains(&w.to_lowercase().as_str()) => Some(w.clone()),
             _ => None,
         }
@@ -106,7 +109,7 @@ impl Sql {
                 break;
             }
             parts.push(match self.0.get(i) {
-                Some(Token::Word(w)) => w.clone(),
+                Some(Token::Word(w) | Token::Quoted(w)) => w.clone(),
                 Some(Token::Parameter(p)) => format!("${p}"),
                 Some(Token::Sign(c)) => c.to_string(),
                 None => String::new(),
@@ -141,7 +144,7 @@ mod tests {
 
     const QUERY: &str = "WITH a AS (SELECT actor, max(t.due) AS at FROM tasking t JOIN elements_managers m ON true)
         -- FROM nowhere
-        SELECT actor, 'FROM nothing' x, $n, coalesce(first_seen, $start) AS at FROM a WHERE x IS DISTINCT FROM y";
+        SELECT actor, \"from\", 'FROM nothing' x, $n, coalesce(first_seen, $start) AS at FROM a WHERE x IS DISTINCT FROM y";
 
     #[test]
     fn tables_leave_out_named_queries_comments_and_strings() {

@@ -48,7 +48,8 @@ fn nesting(text: &str) -> usize {
 fn known(ast: &ConditionExpr, line: usize, names: &[&str], report: &mut Report) -> bool {
     match ast {
         ConditionExpr::And(parts) | ConditionExpr::Or(parts) => {
-            parts.iter().map(|p| known(p, line, names, report)).fold(true, |a, b| a && b)
+            // Every name is looked at, so that every mistake is told.
+            parts.iter().filter(|p| !known(p, line, names, report)).count() == 0
         }
         ConditionExpr::Not(part) => known(part, line, names, report),
         ConditionExpr::Identifier(name) => {
