@@ -61,7 +61,7 @@ impl Config {
 /// How far a run has come.
 #[derive(Clone, Debug, Default)]
 pub struct Progress {
-    /// Octets of the (decompressed) inputs.
+    /// Octets read of the inputs as they are stored, compressed or not.
     pub bytes_read: u64,
     /// The account so far, without what workers have not told yet.
     pub so_far: Summary,

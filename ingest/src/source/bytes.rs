@@ -6,7 +6,10 @@ use std::{
     fs::File,
     io::{self, BufReader, Read},
     path::Path,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use crate::record::Block;
@@ -14,6 +17,20 @@ use crate::record::Block;
 const BLOCK: usize = 512 * 1024;
 /// Blocks kept for recycling.
 const POOL: usize = 32;
+
+/// Counts what is read of an input before it is decompressed: a progress bar compares that with the size of the file.
+struct Counted {
+    inner: Box<dyn Read + Send>,
+    count: Arc<AtomicU64>,
+}
+
+impl Read for Counted {
+    fn read(&mut self, to: &mut [u8]) -> io::Result<usize> {
+        let n = self.inner.read(to)?;
+        self.count.fetch_add(n as u64, Ordering::Relaxed);
+        Ok(n)
+    }
+}
 
 /// A stream of octets, decompressed, in blocks.
 pub struct Bytes {
@@ -26,6 +43,8 @@ pub struct Bytes {
     pool: Vec<Block>,
     /// Octets taken from the stream before this block.
     before: u64,
+    /// Octets read of the input as it is stored.
+    read: Arc<AtomicU64>,
 }
 
 impl std::fmt::Debug for Bytes {
@@ -47,23 +66,32 @@ impl Bytes {
     ///
     /// # Errors
     /// If it cannot be read.
-    pub fn new(mut raw: Box<dyn Read + Send>) -> io::Result<Self> {
+    pub fn new(input: Box<dyn Read + Send>) -> io::Result<Self> {
+        let read = Arc::new(AtomicU64::new(0));
+        let mut raw = Counted { inner: input, count: Arc::clone(&read) };
         let mut magic = Vec::new();
         raw.by_ref().take(4).read_to_end(&mut magic)?;
         let whole = io::Cursor::new(magic.clone()).chain(raw);
         let input: Box<dyn Read + Send> = match magic.as_slice() {
             [0x1f, 0x8b, ..] => Box::new(flate2::bufread::MultiGzDecoder::new(BufReader::with_capacity(1 << 17, whole))),
-            [0x28, 0xb5, 0x2f, 0xfd] => Box::new(zstd::Decoder::new(whole)?),
+            // A frame, or a skippable frame before the first one.
+            [0x28, 0xb5, 0x2f, 0xfd] | [0x50..=0x5f, 0x2a, 0x4d, 0x18] => Box::new(zstd::Decoder::new(whole)?),
             _ => Box::new(whole),
         };
         let block = Arc::new(Vec::new());
-        Ok(Self { input, block, filled: 0, taken: 0, ended: false, pool: Vec::new(), before: 0 })
+        Ok(Self { input, block, filled: 0, taken: 0, ended: false, pool: Vec::new(), before: 0, read })
     }
 
     /// Octets taken so far.
     #[must_use]
     pub const fn position(&self) -> u64 {
         self.before + self.taken as u64
+    }
+
+    /// Octets read so far of the input as it is stored, compressed or not.
+    #[must_use]
+    pub fn stored(&self) -> u64 {
+        self.read.load(Ordering::Relaxed)
     }
 
     /// Octets that are there without a read.

@@ -6,7 +6,10 @@
 //! it nothing can be trusted.
 use std::io;
 
-use super::{bytes::Bytes, pcapng::Section};
+use super::{
+    bytes::Bytes,
+    pcapng::{BYTE_ORDER_BIG, BYTE_ORDER_LITTLE, Section},
+};
 use crate::record::Block;
 
 /// Most octets of one record that are believed.
@@ -40,8 +43,16 @@ pub enum CaptureError {
     #[error("empty: needed a pcap or pcapng capture, had 0 octets")]
     Empty,
     /// Something else.
-    #[error("not a capture: needed the magic of pcap or pcapng, had {0}")]
+    #[error("not a capture: needed a pcap or pcapng magic, had {0}")]
     NotACapture(String),
+    /// The magic is right, and then it ends.
+    #[error("cut in its file header: needed {needed} octets, had {had}")]
+    Header {
+        /// Octets of the header.
+        needed: usize,
+        /// Octets there.
+        had: usize,
+    },
     /// The file itself.
     #[error(transparent)]
     Io(#[from] io::Error),
@@ -88,11 +99,15 @@ impl Capture {
             return Err(if head.is_empty() { CaptureError::Empty } else { not_a_capture(head) });
         };
         let format = match magic {
-            0x0a0d_0d0a => Format::Ng(Section::default()),
+            0x0a0d_0d0a => match word(head, 8, true) {
+                Some(BYTE_ORDER_BIG | BYTE_ORDER_LITTLE) => Format::Ng(Section::default()),
+                Some(_) => return Err(not_a_capture(head)),
+                None => return Err(CaptureError::Header { needed: 28, had: head.len() }),
+            },
             0xa1b2_c3d4 | 0xa1b2_3c4d | 0xd4c3_b2a1 | 0x4d3c_b2a1 => {
                 let big = magic >> 24 == 0xa1;
                 let nanos = matches!(magic, 0xa1b2_3c4d | 0x4d3c_b2a1);
-                let Some(link) = word(head, 20, big) else { return Err(not_a_capture(head)) };
+                let Some(link) = word(head, 20, big) else { return Err(CaptureError::Header { needed: 24, had: head.len() }) };
                 bytes.take(24);
                 // The upper bits of the field tell the length of the frame check sequence.
                 Format::Classic { big, nanos, link: link & 0x0fff_ffff }
@@ -102,9 +117,9 @@ impl Capture {
         Ok(Self { bytes, format, input, frame: 0, cut: None })
     }
 
-    /// Octets taken from the (decompressed) input.
-    pub(crate) const fn position(&self) -> u64 {
-        self.bytes.position()
+    /// Octets read of the input as it is stored.
+    pub(crate) fn stored(&self) -> u64 {
+        self.bytes.stored()
     }
 
     /// The next packet; none at the end, with `cut` set where that came early.

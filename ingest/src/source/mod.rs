@@ -1,13 +1,20 @@
 //! Inputs of one sensor: opened, merged by time into one clock, decoded into records.
+//!
+//! All inputs are open from the start, because the earliest packet may be in any of them; each holds one packet and a heap holds
+//! their times. What an input breaks off with (a cut record, a damaged compression) ends that input alone and is told as an
+//! oddity; only a failure of the system to read ends the run.
 mod bytes;
 mod capture;
 pub mod clock;
+#[cfg(test)]
+mod collection;
 mod pcapng;
 #[cfg(test)]
 mod tests;
 
 use std::{
-    collections::VecDeque,
+    cmp::Reverse,
+    collections::{BinaryHeap, VecDeque},
     fs::File,
     io::{self, Read, Seek, SeekFrom},
     path::{Path, PathBuf},
@@ -127,12 +134,26 @@ pub struct InputSummary {
 /// # Errors
 /// If a file cannot be read.
 pub fn epoch(inputs: &[Input]) -> Result<String, SourceError> {
+    epoch_of_run(inputs, "")
+}
+
+/// The same, where `run` (the start of the run) stands for inputs that can be read only once: standard input and pipes. Two
+/// runs over different streams must not have one name: a lake would replace the first by the second, and a Kafka reader would
+/// take the second for repeats.
+///
+/// # Errors
+/// If a file cannot be read.
+pub fn epoch_of_run(inputs: &[Input], run: &str) -> Result<String, SourceError> {
     let mut hash = Sha256::new();
     hash.update(env!("CARGO_PKG_VERSION"));
     for input in inputs {
+        let read = |source| SourceError::Read { name: input.name(), source };
         match input {
-            Input::Path { path, .. } => sample(path, &mut hash).map_err(|source| SourceError::Read { name: input.name(), source })?,
-            Input::Stdin { .. } => hash.update(b"-"),
+            Input::Path { path, .. } if std::fs::metadata(path).map_err(read)?.is_file() => sample(path, &mut hash).map_err(read)?,
+            _ => {
+                hash.update(b"-");
+                hash.update(run);
+            }
         }
     }
     Ok(hex::encode(hash.finalize().get(..8).unwrap_or_default()))
@@ -163,11 +184,15 @@ struct Stream {
 /// Reads the inputs of one sensor in the order of time.
 pub struct Reader {
     streams: Vec<Stream>,
+    /// Times of the heads of several streams, with their ordinals; empty where there is one.
+    heads: BinaryHeap<Reverse<(i64, usize)>>,
     /// Packets read ahead, so that the clock can start at their median.
     ahead: VecDeque<RawPacket>,
     clock: Option<Clock>,
     frames: Frames,
     odds: Vec<ReaderOdd>,
+    /// Oddities from before the clock started: they get their effective time then.
+    early: Vec<ReaderOdd>,
 }
 
 impl std::fmt::Debug for Reader {
@@ -195,7 +220,15 @@ impl Reader {
             let summary = InputSummary { path: name.clone(), size, ..InputSummary::default() };
             streams.push(Stream { capture, head: None, summary });
         }
-        let mut reader = Self { streams, ahead: VecDeque::new(), clock: None, frames: Frames::default(), odds: Vec::new() };
+        let mut reader = Self {
+            streams,
+            heads: BinaryHeap::new(),
+            ahead: VecDeque::new(),
+            clock: None,
+            frames: Frames::default(),
+            odds: Vec::new(),
+            early: Vec::new(),
+        };
         for i in 0..reader.streams.len() {
             reader.advance(i)?;
         }
@@ -218,6 +251,10 @@ impl Reader {
 
     /// What was odd since the last call.
     pub fn take_odds(&mut self) -> Vec<ReaderOdd> {
+        // Without a clock there was no packet at all, and nothing to wait for.
+        if self.clock.is_none() {
+            self.odds.append(&mut self.early);
+        }
         std::mem::take(&mut self.odds)
     }
 
@@ -233,10 +270,16 @@ impl Reader {
         self.streams.iter().map(|s| s.summary.clone()).collect()
     }
 
-    /// Octets read of the (decompressed) inputs.
+    /// Octets read of the inputs as they are stored, compressed or not: progress towards [`Reader::total`].
     #[must_use]
     pub fn position(&self) -> u64 {
-        self.streams.iter().map(|s| s.capture.position()).sum()
+        self.streams.iter().map(|s| s.capture.stored()).sum()
+    }
+
+    /// Octets of all inputs; 0 for those whose size nobody knows (standard input, pipes).
+    #[must_use]
+    pub fn total(&self) -> u64 {
+        self.streams.iter().map(|s| s.summary.size).sum()
     }
 
     fn decode(&mut self, packet: &RawPacket, out: &mut Vec<Record>) {
@@ -263,6 +306,7 @@ impl Reader {
                 self.ahead.push_back(packet);
             }
             self.clock = (!self.ahead.is_empty()).then(|| Clock::start(self.ahead.iter().map(|p| p.ts).collect()));
+            self.settle();
         }
         match self.ahead.pop_front() {
             Some(packet) => Ok(Some(packet)),
@@ -271,13 +315,7 @@ impl Reader {
     }
 
     fn merged(&mut self) -> Result<Option<RawPacket>, SourceError> {
-        let least = match self.streams.as_slice() {
-            [_] => Some(0),
-            many => {
-                let heads = many.iter().enumerate().filter_map(|(i, s)| Some((s.head.as_ref()?.ts, i)));
-                heads.min().map(|(_, i)| i)
-            }
-        };
+        let least = if self.streams.len() == 1 { Some(0) } else { self.heads.pop().map(|Reverse((_, i))| i) };
         let Some(i) = least else { return Ok(None) };
         let packet = self.streams.get_mut(i).and_then(|s| s.head.take());
         self.advance(i)?;
@@ -286,16 +324,15 @@ impl Reader {
 
     /// Reads the next head of a stream.
     fn advance(&mut self, i: usize) -> Result<(), SourceError> {
+        let many = self.streams.len() > 1;
         let Some(stream) = self.streams.get_mut(i) else { return Ok(()) };
-        let next = stream.capture.next().map_err(|source| match source.kind() {
-            // Whoever cut the file cut its compression, too.
-            io::ErrorKind::UnexpectedEof => None,
-            _ => Some(SourceError::Read { name: stream.summary.path.clone(), source }),
-        });
-        let next = match next {
+        let next = match stream.capture.next() {
             Ok(next) => next,
-            Err(Some(error)) => return Err(error),
-            Err(None) => {
+            // What the system refuses ends the run; a compression that was cut or damaged ends this input.
+            Err(source) if source.raw_os_error().is_some() => {
+                return Err(SourceError::Read { name: stream.summary.path.clone(), source });
+            }
+            Err(_) => {
                 stream.capture.cut = Some(capture::Cut { detail: "compressed stream", needed: 1, had: 0 });
                 None
             }
@@ -306,17 +343,33 @@ impl Reader {
             s.bytes += u64::from(packet.wire_len);
             s.first = Some(s.first.map_or(packet.ts, |t| t.min(packet.ts)));
             s.last = Some(s.last.map_or(packet.ts, |t| t.max(packet.ts)));
+            if many {
+                self.heads.push(Reverse((packet.ts, i)));
+            }
         } else if let Some(cut) = stream.capture.cut.filter(|_| !stream.summary.truncated) {
             stream.summary.truncated = true;
-            let last = stream.summary.last.unwrap_or_default();
+            let ts = stream.summary.last.unwrap_or_default();
             let frame = stream.capture.next_frame();
-            let eff = self.clock.map_or(last, |c| last.max(c.now() - clock::DISORDER));
-            let stamp = Stamp { ts: last, eff, frame, input: u16::try_from(i).unwrap_or(u16::MAX) };
+            let stamp = Stamp { ts, eff: ts, frame, input: u16::try_from(i).unwrap_or(u16::MAX) };
             let odd = odd_of("truncated", cut.detail, stamp);
-            self.odds.push(ReaderOdd { needed: Some(cut.needed), had: Some(cut.had), ..odd });
+            self.early.push(ReaderOdd { needed: Some(cut.needed), had: Some(cut.had), ..odd });
         }
         stream.head = next;
+        self.settle();
         Ok(())
+    }
+
+    /// Gives oddities that belong to no packet their effective time, once there is a clock: what the last packet of a cut input
+    /// claimed may be far from it.
+    fn settle(&mut self) {
+        let Some(now) = self.clock.map(|c| c.now()) else { return };
+        for mut odd in self.early.drain(..) {
+            odd.stamp.eff = odd.stamp.ts.clamp(now - clock::DISORDER, now);
+            if odd.stamp.ts == 0 {
+                odd.stamp.ts = odd.stamp.eff;
+            }
+            self.odds.push(odd);
+        }
     }
 }
 

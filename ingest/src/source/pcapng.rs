@@ -11,6 +11,14 @@ const MOST_INTERFACES: usize = 4096;
 /// Blocks that are no packets may be longer (name resolution, secrets, custom data).
 const MOST_BLOCK: usize = 16 * 1024 * 1024;
 
+/// The byte-order magic of a section header as it reads in network order.
+pub(super) const BYTE_ORDER_BIG: u32 = 0x1a2b_3c4d;
+/// The same where the section is little-endian.
+pub(super) const BYTE_ORDER_LITTLE: u32 = 0x4d3c_2b1a;
+/// The last microsecond of the year 9999. Resolution and offset of an interface can say any time; times are held within what
+/// later sums and any calendar can bear, so that no file moves the clock out of its range.
+const LATEST: i64 = 253_402_300_799_999_999;
+
 #[derive(Clone, Copy, Debug)]
 struct Interface {
     link: u32,
@@ -51,7 +59,10 @@ impl Section {
                 return Ok(Err(Cut { detail: "block header", needed: 12, had: head.len() as u64 }));
             };
             if kind == 0x0a0d_0d0a {
-                self.big = order == 0x1a2b_3c4d;
+                if order != BYTE_ORDER_BIG && order != BYTE_ORDER_LITTLE {
+                    return Ok(Err(Cut { detail: "byte order of a section", needed: 4, had: 0 }));
+                }
+                self.big = order == BYTE_ORDER_BIG;
                 self.interfaces.clear();
             }
             let (kind, whole) = (word(head, 0, self.big).unwrap_or(kind), word(head, 4, self.big).unwrap_or(0) as usize);
@@ -141,8 +152,13 @@ impl Section {
 
 impl Interface {
     fn micros(&self, ticks: u64) -> i64 {
-        let micros = u128::from(ticks) * 1_000_000 / u128::from(self.resolution);
-        i64::try_from(micros).unwrap_or(i64::MAX).saturating_add(self.offset.saturating_mul(1_000_000))
+        let micros = match self.resolution {
+            1_000_000 => u128::from(ticks),
+            1_000_000_000 => u128::from(ticks / 1000),
+            resolution => u128::from(ticks) * 1_000_000 / u128::from(resolution),
+        };
+        let since_epoch = i64::try_from(micros).unwrap_or(LATEST).saturating_add(self.offset.saturating_mul(1_000_000));
+        since_epoch.clamp(0, LATEST)
     }
 }
 

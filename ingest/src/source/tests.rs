@@ -94,7 +94,7 @@ fn every_cut_of_a_file_is_said_and_gives_the_packets_before_it() {
 
 /// Whether a file may end there: between two blocks.
 fn read_boundary(file: &[u8], len: usize) -> bool {
-    len < file.len() && read(file[..len].to_vec()).0.is_empty() && len % 4 == 0
+    len < file.len() && read(file[..len].to_vec()).0.is_empty() && len.is_multiple_of(4)
 }
 
 #[test]
@@ -111,7 +111,7 @@ fn what_is_no_capture_says_what_it_was() {
         Capture::open(bytes, 0).unwrap_err().to_string()
     };
     assert_eq!(open(b""), "empty: needed a pcap or pcapng capture, had 0 octets");
-    assert_eq!(open(b"\x7fELF and more of it, at least 24"), "not a capture: needed the magic of pcap or pcapng, had 7f454c46");
+    assert_eq!(open(b"\x7fELF and more of it, at least 24"), "not a capture: needed a pcap or pcapng magic, had 7f454c46");
 }
 
 #[test]
@@ -135,4 +135,156 @@ fn inputs_of_one_sensor_are_one_stream_in_time() {
     assert_eq!(seen, [(1, 0), (2, 1), (3, 0), (3, 1), (4, 1), (5, 0)]);
     assert_eq!(epoch(&inputs).unwrap(), epoch(&inputs).unwrap());
     assert_ne!(epoch(&inputs).unwrap(), epoch(&inputs[..1]).unwrap());
+}
+
+/// Writes files into a folder and reads them all as one sensor: records, oddities and the reader itself.
+fn read_all(files: &[Vec<u8>]) -> (Vec<Record>, Vec<ReaderOdd>, Reader) {
+    let dir = tempfile::tempdir().unwrap();
+    let inputs: Vec<Input> = files
+        .iter()
+        .enumerate()
+        .map(|(i, file)| {
+            let path = dir.path().join(i.to_string());
+            std::fs::write(&path, file).unwrap();
+            Input::Path { sensor: None, path }
+        })
+        .collect();
+    let mut reader = Reader::open(&inputs).unwrap();
+    let (mut records, mut odds) = (Vec::new(), Vec::new());
+    while reader.next_block(&mut records).unwrap().is_some() {
+        odds.extend(reader.take_odds());
+    }
+    odds.extend(reader.take_odds());
+    (records, odds, reader)
+}
+
+/// Packets one second apart from `from` on, each an IPv4 UDP packet.
+fn seconds(from: u32, n: u32) -> Vec<u8> {
+    let mut packet = [[2; 12].as_slice(), &[8, 0]].concat();
+    etherparse::PacketBuilder::ipv4([10, 0, 0, 1], [10, 0, 0, 2], 9).udp(1, 2).write(&mut packet, b"x").unwrap();
+    let packets: Vec<(u32, u32, &[u8])> = (from..from + n).map(|s| (s, 0, packet.as_slice())).collect();
+    classic(0xa1b2_c3d4, false, &packets)
+}
+
+#[test]
+fn a_cut_input_is_said_and_the_others_go_on() {
+    let mut cut = seconds(100, 20);
+    cut.truncate(cut.len() - 5);
+    let (records, odds, reader) = read_all(&[cut, seconds(100, 50)]);
+    let summary = reader.summary();
+    assert_eq!(records.len(), 69);
+    assert_eq!(summary.iter().map(|s| (s.packets, s.truncated)).collect::<Vec<_>>(), [(19, true), (50, false)]);
+    let odd: Vec<_> = odds.iter().map(|o| (o.kind, o.detail, o.stamp.input, o.stamp.frame)).collect();
+    assert_eq!(odd, [("truncated", "record", 0, 20)], "the frame that is cut has a number");
+}
+
+#[test]
+fn a_cut_before_the_clock_starts_is_not_from_1970() {
+    let empty = [seconds(0, 0), vec![1, 2, 3]].concat();
+    let (_, odds, _) = read_all(&[empty, seconds(1_000_000, 5)]);
+    let at: Vec<_> = odds.iter().map(|o| (o.kind, o.stamp.eff / 1_000_000)).collect();
+    assert_eq!(at, [("truncated", 999_999)]);
+}
+
+#[test]
+fn damaged_compression_ends_its_own_input_only() {
+    let file = seconds(100, 30);
+    let mut gz = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    io::Write::write_all(&mut gz, &file).unwrap();
+    let whole = gz.finish().unwrap();
+    let mut damaged = whole.clone();
+    let n = damaged.len();
+    damaged[n - 8..n - 4].fill(0x55);
+    let (left, right) = file.split_at(500);
+    let mut zst = [zstd::encode_all(left, 1).unwrap(), zstd::encode_all(right, 1).unwrap()].concat();
+    zst.truncate(zst.len() - 3);
+    for (name, file) in [("checksum", damaged), ("cut gzip", whole[..n - 12].to_vec()), ("cut zstd", zst)] {
+        let (records, odds, reader) = read_all(&[seconds(100, 30), file]);
+        assert!(records.len() >= 30, "{name}: {}", records.len());
+        let summary = reader.summary();
+        assert_eq!((summary[0].truncated, summary[1].truncated), (false, true), "{name}");
+        assert_eq!(odds.iter().map(|o| o.kind).collect::<Vec<_>>(), ["truncated"], "{name}");
+    }
+}
+
+#[test]
+fn several_members_and_a_skippable_frame_are_one_capture() {
+    let file = seconds(100, 30);
+    let (left, right) = file.split_at(333);
+    let gz = |part: &[u8]| {
+        let mut gz = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        io::Write::write_all(&mut gz, part).unwrap();
+        gz.finish().unwrap()
+    };
+    let zst = |part: &[u8]| zstd::encode_all(part, 1).unwrap();
+    let skippable = [0x50, 0x2a, 0x4d, 0x18, 3, 0, 0, 0, 9, 9, 9];
+    for packed in [[gz(left), gz(right)].concat(), [skippable.to_vec(), zst(left), skippable.to_vec(), zst(right)].concat()] {
+        let size = packed.len() as u64;
+        let (records, odds, reader) = read_all(&[packed]);
+        assert_eq!((records.len(), odds.len()), (30, 0));
+        assert_eq!((reader.position(), reader.total()), (size, size), "progress is counted in stored octets");
+    }
+}
+
+#[test]
+fn times_that_go_back_or_far_ahead_are_said() {
+    let packets = |times: &[u32]| {
+        let list: Vec<(u32, u32, &[u8])> = times.iter().map(|s| (*s, 0, b"".as_slice())).collect();
+        classic(0xa1b2_c3d4, false, &list)
+    };
+    let mut times: Vec<u32> = (1000..1020).collect();
+    times.extend([1010, 1020, 90_000, 1021]);
+    let (_, odds, _) = read_all(&[packets(&times)]);
+    let odd: Vec<_> = odds.iter().filter(|o| o.stage == "reader").map(|o| (o.kind, o.stamp.frame, o.stamp.eff / 1_000_000)).collect();
+    assert_eq!(odd, [("time_back", 21, 1018), ("time_ahead", 23, 1020)]);
+}
+
+#[test]
+fn no_resolution_and_no_offset_moves_time_out_of_its_range() {
+    let two = |n: u16| n.to_le_bytes();
+    let interface_at = |resolution: u8, offset: i64| {
+        let head = [two(1), two(0), two(0), two(0), two(9), two(1), [resolution, 0], two(0), two(14), two(8)].concat();
+        block(1, &[head, offset.to_le_bytes().to_vec(), two(0).to_vec(), two(0).to_vec()].concat(), false)
+    };
+    let cases = [(0, 0), (0, i64::MAX), (6, i64::MIN), (0xff, 0), (0x7f, -1), (9, i64::MIN)];
+    let mut file = section(false);
+    for (resolution, offset) in cases {
+        file.extend(interface_at(resolution, offset));
+    }
+    for i in 0..300_u32 {
+        let ticks = [0, u64::MAX, 1 << 40][i as usize % 3];
+        file.extend(enhanced(i % cases.len() as u32, ticks, b"", false));
+    }
+    let (_, _, reader) = read_all(&[file]);
+    let summary = &reader.summary()[0];
+    assert_eq!((summary.packets, summary.truncated), (300, false));
+    assert!(summary.first.unwrap() >= 0 && summary.last.unwrap() < 253_402_300_800_000_000);
+}
+
+#[test]
+fn obsolete_packet_blocks_are_read() {
+    let data = words(&[0x0007_0000, 0, 9, 2, 2], false);
+    let file = [section(false), interface(1, 6, false), block(2, &[data, b"ab".to_vec()].concat(), false)].concat();
+    assert_eq!(read(file).0, [(9, 1, b"ab".to_vec())]);
+}
+
+#[test]
+fn a_header_that_ends_early_is_not_called_a_foreign_file() {
+    let open = |octets: &[u8]| Capture::open(Bytes::new(Box::new(Cursor::new(octets.to_vec()))).unwrap(), 0).unwrap_err().to_string();
+    let file = classic(0xa1b2_c3d4, false, &[]);
+    assert_eq!(open(&file[..10]), "cut in its file header: needed 24 octets, had 10");
+    assert_eq!(open(&section(true)[..6]), "cut in its file header: needed 28 octets, had 6");
+    assert_eq!(open(b"\x0a\x0d\x0d\x0a\0\0\0\x1cnonsense"), "not a capture: needed a pcap or pcapng magic, had 0a0d0d0a");
+}
+
+#[test]
+fn what_can_be_read_once_is_named_by_its_run() {
+    let stdin = [Input::Stdin { sensor: None }];
+    assert_ne!(epoch_of_run(&stdin, "1").unwrap(), epoch_of_run(&stdin, "2").unwrap());
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("a.pcap");
+    std::fs::write(&path, seconds(1, 3)).unwrap();
+    let file = [Input::Path { sensor: None, path }];
+    assert_eq!(epoch_of_run(&file, "1").unwrap(), epoch_of_run(&file, "2").unwrap(), "a file is named by its content");
+    assert_eq!(epoch(&file).unwrap().len(), 16);
 }
