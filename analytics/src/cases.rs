@@ -2,7 +2,7 @@
 use std::collections::BTreeMap;
 
 use lidr_rules::{Case, Rule};
-use lidr_schema::{Key, TableId, dynamic};
+use lidr_schema::{Key, Kind, TableId, dynamic};
 use serde_json::{Map, Value, json};
 
 use crate::{Engine, EngineOptions, Finding, Site, plan::Planner, state};
@@ -50,7 +50,7 @@ fn run(rule: &Rule, case: &Case) -> Result<(), String> {
     let site = Site::from_short(&absolute_site(&case.site, origin), &key).map_err(|e| e.to_string())?;
     let mut engine = Engine::new(std::slice::from_ref(rule), site, EngineOptions::default()).map_err(|e| e.to_string())?;
     if let Some(not) = engine.stats().not_evaluated.first() {
-        return compare(case, &[], Some(&not.reason));
+        return compare(case, &[], Some(&not.reason), &key);
     }
     let mut last = origin;
     for (name, rows) in &case.given {
@@ -65,7 +65,7 @@ fn run(rule: &Rule, case: &Case) -> Result<(), String> {
     if case.until.is_none() {
         findings.extend(engine.finish(end).map_err(|e| e.to_string())?);
     }
-    compare(case, &findings, None)
+    compare(case, &findings, None, &key)
 }
 
 /// A row with its times filled in: `at` means both, `due` is `ts` unless told.
@@ -115,7 +115,7 @@ fn relative_micros(text: &str) -> Option<i64> {
 }
 
 /// The last state of every finding against what was expected.
-fn compare(case: &Case, findings: &[Finding], not_evaluated: Option<&str>) -> Result<(), String> {
+fn compare(case: &Case, findings: &[Finding], not_evaluated: Option<&str>, key: &Key) -> Result<(), String> {
     let mut last: BTreeMap<&str, &Finding> = BTreeMap::new();
     for finding in findings {
         if finding.activity == lidr_schema::finding::Activity::Close {
@@ -127,7 +127,8 @@ fn compare(case: &Case, findings: &[Finding], not_evaluated: Option<&str>) -> Re
     let mut found: Vec<&Finding> = last.into_values().collect();
     for want in &case.expect {
         let fits = |f: &&Finding| {
-            f.entity() == want.entity && want.level.is_none_or(|l| f.severity == l) && want.count.is_none_or(|n| f.count == n)
+            let entity: Vec<String> = want.entity.iter().map(|text| hashed(text, key)).collect();
+            f.entity() == entity && want.level.is_none_or(|l| f.severity == l) && want.count.is_none_or(|n| f.count == n)
         };
         match found.iter().position(fits) {
             Some(i) => drop(found.swap_remove(i)),
@@ -135,6 +136,12 @@ fn compare(case: &Case, findings: &[Finding], not_evaluated: Option<&str>) -> Re
         }
     }
     if found.is_empty() { Ok(()) } else { Err(format!("expected nothing more, found {}", shown(&found))) }
+}
+
+/// A pseudonym stands in a case as `kind:text`, as it does in the case's rows.
+fn hashed(text: &str, key: &Key) -> String {
+    let kind = text.split_once(':').and_then(|(kind, rest)| Some((Kind::named(kind)?, rest)));
+    kind.map_or_else(|| text.to_owned(), |(kind, rest)| key.pseudonym(kind, rest).token())
 }
 
 fn level(level: Option<lidr_schema::finding::Severity>) -> &'static str {
