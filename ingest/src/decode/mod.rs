@@ -8,6 +8,7 @@ mod dns;
 pub mod pairs;
 mod rows;
 mod snmp;
+mod ssh;
 mod target;
 mod tls;
 #[cfg(test)]
@@ -58,6 +59,7 @@ pub struct Protocol {
 pub const ALL: &[Protocol] = &[
     snmp::PROTOCOL,
     x2x3::X2X3,
+    ssh::PROTOCOL,
     tls::PROTOCOL,
     dns::UDP,
     dns::TCP,
