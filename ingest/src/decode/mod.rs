@@ -10,9 +10,9 @@ mod rows;
 mod snmp;
 mod ssh;
 mod target;
-mod tls;
 #[cfg(test)]
 pub(crate) mod testing;
+mod tls;
 mod when;
 mod x2x3;
 
@@ -56,14 +56,7 @@ pub struct Protocol {
 }
 
 /// Every protocol that lidr reads, in the order in which they are asked.
-pub const ALL: &[Protocol] = &[
-    snmp::PROTOCOL,
-    x2x3::X2X3,
-    ssh::PROTOCOL,
-    tls::PROTOCOL,
-    dns::UDP,
-    dns::TCP,
-];
+pub const ALL: &[Protocol] = &[snmp::PROTOCOL, x2x3::X2X3, ssh::PROTOCOL, tls::PROTOCOL, dns::UDP, dns::TCP];
 
 /// Octets of one direction, in order.
 #[derive(Clone, Copy, Debug)]

@@ -100,7 +100,11 @@ impl Tls {
             let mut c = Cursor::new(held.get(taken..).unwrap_or_default());
             let (Some(kind), Some(length)) = (c.u8(), c.u24()) else { break };
             if length as usize > MOST_MESSAGE {
-                self.odd(segment, Odd { kind: "bound", detail: "handshake", needed: Some(length.into()), had: None }, rows);
+                self.odd(
+                    segment,
+                    Odd { kind: "bound", detail: "handshake", needed: Some(length.into()), had: None },
+                    rows,
+                );
                 return true;
             }
             let Some(body) = c.take(length as usize) else { break };

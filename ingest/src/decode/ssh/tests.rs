@@ -102,9 +102,9 @@ fn packets_with_a_clear_length_are_sure_however_they_were_cut() {
     let steps = login(GCM, "s84 c52 s52 c68 s68 c148 s68 c148 s36 s640 c116");
     assert_eq!(told(&steps), ["refused medium password", "ok high password"]);
 
-    let octets: Vec<Step> = steps.iter().flat_map(|s| s.bytes.iter().map(|o| Step { bytes: vec![*o], ..s.clone() })).collect();
+    let octets: Vec<Step> =
+        steps.iter().flat_map(|s| s.bytes.iter().map(|o| Step { bytes: vec![*o], ..s.clone() })).collect();
     assert_eq!(format!("{:?}", rows(&octets)), format!("{:?}", rows(&steps)), "octet by octet");
-
 }
 
 #[test]

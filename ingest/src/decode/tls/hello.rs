@@ -1,7 +1,10 @@
 //! The two hellos: what they offer and choose.
 use lidr_schema::Name;
 
-use super::{super::cursor::{Cursor, printable}, ja4};
+use super::{
+    super::cursor::{Cursor, printable},
+    ja4,
+};
 
 /// Characters of a server name at most (a DNS name).
 const MOST_SNI: usize = 255;

@@ -37,7 +37,8 @@ fn client_message() -> Vec<u8> {
         extension(13, &counted16(&[4, 3, 8, 4])),
     ]
     .concat();
-    let body = [&[3, 3][..], &[7; 32], &[0], &counted16(&[0x1a, 0x1a, 0x13, 1, 0xc0, 0x2f]), &[1, 0], &counted16(&extensions)];
+    let body =
+        [&[3, 3][..], &[7; 32], &[0], &counted16(&[0x1a, 0x1a, 0x13, 1, 0xc0, 0x2f]), &[1, 0], &counted16(&extensions)];
     message(1, &body.concat())
 }
 

@@ -110,7 +110,11 @@ impl Streams {
             id.2 = None;
             if !std::mem::replace(&mut self.full, true) {
                 let mark = rows.mark(segment.dir, segment.first);
-                rows.odd(mark, now, Odd { kind: "bound", detail: "tasks", needed: None, had: Some(MOST_STREAMS as u64) });
+                rows.odd(
+                    mark,
+                    now,
+                    Odd { kind: "bound", detail: "tasks", needed: None, had: Some(MOST_STREAMS as u64) },
+                );
             }
         }
         if let Some(slot) = self.ids.get(&id) {
