@@ -1,7 +1,7 @@
 //! IP fragments put together (RFC 791 §3.2, RFC 8200 §4.5).
 //!
 //! The octets seen first win where fragments overlap, and that is said; a datagram that is not complete 30 s after its first
-//! fragment is dropped and counted, as is the oldest one when too many wait.
+//! fragment is dropped and counted, as is the oldest one when too many wait or hold too many octets.
 use std::collections::{BTreeMap, HashMap};
 
 use lidr_schema::Ip;
@@ -12,6 +12,8 @@ const MOST_DATAGRAMS: usize = 4096;
 const MOST_PARTS: usize = 256;
 /// Octets of one datagram (its length field has 16 bits).
 const MOST_OCTETS: usize = 65_535;
+/// Octets of all datagrams that wait.
+const MOST_HELD: usize = 32 * 1024 * 1024;
 /// How long a datagram waits, µs.
 const PATIENCE: i64 = 30_000_000;
 
@@ -23,6 +25,9 @@ pub(super) struct Id {
     pub(super) id: u32,
     pub(super) proto: u8,
     pub(super) layer: u8,
+    /// The same addresses in another network or tunnel are another host's.
+    pub(super) vlan: Option<u16>,
+    pub(super) tunnel: Option<u64>,
 }
 
 /// A fragment.
@@ -30,12 +35,19 @@ pub(super) struct Id {
 pub(super) struct Part<'a> {
     pub(super) offset: usize,
     pub(super) more: bool,
+    /// What the fragment says that the datagram carries.
+    pub(super) proto: u8,
     pub(super) data: &'a [u8],
 }
 
 #[derive(Debug, Default)]
 struct Datagram {
-    first: i64,
+    /// Its place in the order of waiting.
+    place: (i64, u64),
+    /// Octets there; parts never overlap.
+    have: usize,
+    /// What the first fragment says that it carries.
+    proto: Option<u8>,
     parts: BTreeMap<usize, Vec<u8>>,
     /// Length, once the last fragment was seen.
     len: Option<usize>,
@@ -46,8 +58,8 @@ struct Datagram {
 pub(super) enum Outcome {
     /// More are needed.
     Waits,
-    /// The datagram's payload.
-    Complete(Vec<u8>),
+    /// The datagram's payload and its protocol.
+    Complete(Vec<u8>, u8),
     /// It cannot belong to a datagram; what was wrong.
     Refused(&'static str),
 }
@@ -58,6 +70,7 @@ pub(super) struct Fragments {
     waiting: HashMap<Id, Datagram>,
     order: BTreeMap<(i64, u64), Id>,
     serial: u64,
+    held: usize,
     /// Datagrams given up since the last look, by bound.
     pub(super) timed_out: u64,
     pub(super) crowded_out: u64,
@@ -74,7 +87,7 @@ impl Fragments {
         if end > MOST_OCTETS {
             return Outcome::Refused("fragment beyond 65535");
         }
-        if part.more && part.data.len() % 8 != 0 {
+        if part.more && !part.data.len().is_multiple_of(8) {
             return Outcome::Refused("fragment length");
         }
         if !self.waiting.contains_key(&id) {
@@ -84,34 +97,52 @@ impl Fragments {
         if datagram.parts.len() >= MOST_PARTS {
             return Outcome::Refused("too many fragments");
         }
+        let before = datagram.have;
         self.overlapped = datagram.insert(part.offset, part.data);
+        self.held += datagram.have - before;
         if !part.more {
             datagram.len.get_or_insert(end);
         }
-        let Some(whole) = datagram.whole() else { return Outcome::Waits };
-        self.waiting.remove(&id);
-        self.order.retain(|_, waiting| *waiting != id);
-        Outcome::Complete(whole)
+        if part.offset == 0 {
+            datagram.proto.get_or_insert(part.proto);
+        }
+        if let Some(whole) = datagram.whole() {
+            let proto = datagram.proto.unwrap_or(part.proto);
+            self.forget(id);
+            return Outcome::Complete(whole, proto);
+        }
+        while self.held > MOST_HELD && self.forget_oldest() {}
+        Outcome::Waits
+    }
+
+    fn forget(&mut self, id: Id) {
+        if let Some(datagram) = self.waiting.remove(&id) {
+            self.held -= datagram.have;
+            self.order.remove(&datagram.place);
+        }
+    }
+
+    fn forget_oldest(&mut self) -> bool {
+        let Some(oldest) = self.order.first_key_value().map(|(_, id)| *id) else { return false };
+        self.forget(oldest);
+        self.crowded_out += 1;
+        true
     }
 
     fn open(&mut self, id: Id, now: i64) {
-        if self.waiting.len() >= MOST_DATAGRAMS
-            && let Some((_, oldest)) = self.order.pop_first()
-        {
-            self.waiting.remove(&oldest);
-            self.crowded_out += 1;
+        if self.waiting.len() >= MOST_DATAGRAMS {
+            self.forget_oldest();
         }
         self.serial += 1;
-        self.order.insert((now, self.serial), id);
-        self.waiting.insert(id, Datagram { first: now, ..Datagram::default() });
+        let place = (now, self.serial);
+        self.order.insert(place, id);
+        self.waiting.insert(id, Datagram { place, ..Datagram::default() });
     }
 
     fn expire(&mut self, now: i64) {
-        while let Some(((first, _), _)) = self.order.first_key_value()
-            && now - first > PATIENCE
-            && let Some((_, id)) = self.order.pop_first()
-        {
-            self.timed_out += u64::from(self.waiting.remove(&id).is_some_and(|d| now - d.first > PATIENCE));
+        while let Some((_, id)) = self.order.first_key_value().filter(|((first, _), _)| now - first > PATIENCE) {
+            self.forget(*id);
+            self.timed_out += 1;
         }
     }
 }
@@ -140,12 +171,13 @@ impl Datagram {
         if at < end {
             fresh.push((at, slice(at, end).to_vec()));
         }
+        self.have += fresh.iter().map(|(_, part)| part.len()).sum::<usize>();
         self.parts.extend(fresh.into_iter().filter(|(_, part)| !part.is_empty()));
         differs
     }
 
     fn whole(&self) -> Option<Vec<u8>> {
-        let len = self.len?;
+        let len = self.len.filter(|len| *len <= self.have)?;
         let mut out = Vec::with_capacity(len);
         for (start, part) in &self.parts {
             if *start != out.len() {
@@ -164,10 +196,11 @@ impl Datagram {
 mod tests {
     use super::*;
 
-    const ID: Id = Id { src: Ip::v4([1, 1, 1, 1]), dst: Ip::v4([2, 2, 2, 2]), id: 7, proto: 17, layer: 0 };
+    const ID: Id =
+        Id { src: Ip::v4([1, 1, 1, 1]), dst: Ip::v4([2, 2, 2, 2]), id: 7, proto: 17, layer: 0, vlan: None, tunnel: None };
 
     fn part(offset: usize, data: &[u8], more: bool) -> Part<'_> {
-        Part { offset, more, data }
+        Part { offset, more, proto: 17, data }
     }
 
     #[test]
@@ -177,8 +210,8 @@ mod tests {
             let mut fragments = Fragments::default();
             let outcomes: Vec<_> = order.iter().map(|i| fragments.add(ID, parts[*i], 0)).collect();
             let whole = [[1; 8].as_slice(), &[2; 8], &[3; 3]].concat();
-            assert_eq!(outcomes[2], Outcome::Complete(whole), "{order:?}");
-            assert!(fragments.waiting.is_empty() && fragments.order.is_empty());
+            assert_eq!(outcomes[2], Outcome::Complete(whole, 17), "{order:?}");
+            assert!(fragments.waiting.is_empty() && fragments.order.is_empty() && fragments.held == 0);
         }
     }
 
@@ -188,7 +221,7 @@ mod tests {
         fragments.add(ID, part(0, &[1; 16], true), 0);
         assert_eq!(fragments.add(ID, part(8, &[9; 8], true), 0), Outcome::Waits);
         assert!(fragments.overlapped);
-        assert_eq!(fragments.add(ID, part(8, &[1; 9], false), 0), Outcome::Complete(vec![1; 17]));
+        assert_eq!(fragments.add(ID, part(8, &[1; 9], false), 0), Outcome::Complete(vec![1; 17], 17));
         assert!(!fragments.overlapped, "equal octets are a repeat");
     }
 
@@ -209,5 +242,32 @@ mod tests {
         }
         assert_eq!((fragments.waiting.len(), fragments.crowded_out), (MOST_DATAGRAMS, 5));
         assert_eq!(fragments.add(ID, part(65_528, &[0; 16], false), 0), Outcome::Refused("fragment beyond 65535"));
+    }
+
+    #[test]
+    fn octets_held_are_bounded_whatever_the_number_of_datagrams() {
+        let mut fragments = Fragments::default();
+        let large = vec![1; 65_000];
+        for id in 0..1000 {
+            fragments.add(Id { id, ..ID }, part(0, &large, true), 0);
+            let there: usize = fragments.waiting.values().flat_map(|d| d.parts.values()).map(Vec::len).sum();
+            assert!(there == fragments.held && there <= MOST_HELD, "{there} octets after {id}");
+        }
+        assert_eq!(fragments.crowded_out as usize, 1000 - MOST_HELD / 65_000);
+    }
+
+    #[test]
+    fn the_same_addresses_in_another_tunnel_are_another_datagram() {
+        let mut fragments = Fragments::default();
+        fragments.add(ID, part(0, &[1; 8], true), 0);
+        assert_eq!(fragments.add(Id { tunnel: Some(9), ..ID }, part(8, &[2; 8], false), 0), Outcome::Waits);
+        assert_eq!(fragments.add(Id { vlan: Some(3), ..ID }, part(8, &[2; 8], false), 0), Outcome::Waits);
+    }
+
+    #[test]
+    fn the_first_fragment_says_what_is_carried() {
+        let mut fragments = Fragments::default();
+        fragments.add(ID, Part { proto: 99, ..part(8, &[2; 8], false) }, 0);
+        assert!(matches!(fragments.add(ID, part(0, &[1; 8], true), 0), Outcome::Complete(_, 17)));
     }
 }

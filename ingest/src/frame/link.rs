@@ -3,6 +3,8 @@ use super::{Context, Frames, View, cut_or};
 
 /// Tags and labels before IP.
 const MOST_TAGS: usize = 8;
+/// Unknown links that are told; packets on more of them are counted only.
+const MOST_UNKNOWN: usize = 64;
 
 fn two(octets: &[u8], at: usize) -> Option<u16> {
     octets.get(at..)?.first_chunk::<2>().map(|pair| u16::from_be_bytes(*pair))
@@ -18,9 +20,11 @@ impl Frames {
             113 => self.ether_type_at(14, 16, view, context),
             276 => self.ether_type_at(0, 20, view, context),
             _ => {
-                let first = !self.counters.skipped.contains_key("unknown_link");
                 self.counters.skip("unknown_link");
-                if first {
+                // Once a link: every packet on it would say the same.
+                let of = (context.stamp.input, link);
+                if self.unknown_links.len() < MOST_UNKNOWN && !self.unknown_links.contains(&of) {
+                    self.unknown_links.push(of);
                     context.odd("unknown_link", "frame", "link type", 1, link as usize);
                 }
             }
@@ -78,7 +82,7 @@ impl Frames {
         }
     }
 
-    fn mpls(&mut self, mut view: View<'_>, context: &mut Context<'_>) {
+    pub(super) fn mpls(&mut self, mut view: View<'_>, context: &mut Context<'_>) {
         for _ in 0..MOST_TAGS {
             let Some([_, _, third, _]) = view.get().first_chunk::<4>().copied() else {
                 return context.odd(cut_or(view, "malformed"), "frame", "mpls label", 4, view.len());
@@ -89,7 +93,8 @@ impl Frames {
                     Some(4 | 6) => self.ip(view, context),
                     // RFC 4385: a control word, then Ethernet of a pseudowire.
                     Some(0) => self.ethernet(view.skip(4), context),
-                    _ => self.counters.skip("mpls_other"),
+                    Some(_) => self.counters.skip("mpls_other"),
+                    None => context.odd(cut_or(view, "malformed"), "frame", "mpls payload", 1, 0),
                 };
             }
         }

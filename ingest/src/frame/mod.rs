@@ -35,8 +35,10 @@ pub struct Frames {
     counters: FrameCounters,
     fragments: Fragments,
     hasher: DefaultHashBuilder,
-    /// The last tunnel met: most packets of a tunnel follow one another, so it is rarely made anew.
-    outer: Option<Arc<Outer>>,
+    /// The last tunnel met at each depth: packets of a tunnel often follow one another, so that it is rarely made anew.
+    outers: [Option<Arc<Outer>>; MOST_LAYERS as usize],
+    /// Inputs and link types that were said to be unknown.
+    unknown_links: Vec<(u16, u32)>,
 }
 
 /// Octets of a packet from some header on.
@@ -54,7 +56,9 @@ impl<'a> View<'a> {
         self.block.get(self.start..self.end).unwrap_or_default()
     }
     fn skip(self, octets: usize) -> Self {
-        Self { start: (self.start + octets).min(self.end), ..self }
+        // What is passed over beyond the captured octets is not there to be payload, either.
+        let lacking = octets.saturating_sub(self.len());
+        Self { start: (self.start + octets).min(self.end), cut: self.cut.saturating_sub(lacking), ..self }
     }
     const fn len(&self) -> usize {
         self.end - self.start
@@ -73,6 +77,8 @@ impl<'a> View<'a> {
 struct Context<'a> {
     stamp: Stamp,
     clock: i64,
+    /// As far as headers told so far.
+    ends: Ends,
     vlan: Option<u16>,
     outer: Option<Arc<Outer>>,
     layer: u8,
@@ -83,7 +89,7 @@ struct Context<'a> {
 impl Context<'_> {
     fn odd(&mut self, kind: &'static str, stage: &'static str, detail: &'static str, needed: usize, had: usize) {
         let (needed, had) = (Some(needed as u64), Some(had as u64));
-        self.odds.push(ReaderOdd { kind, stage, detail, needed, had, stamp: self.stamp, ends: Ends::default() });
+        self.odds.push(ReaderOdd { kind, stage, detail, needed, had, stamp: self.stamp, ends: self.ends });
     }
 }
 
@@ -96,6 +102,12 @@ struct IpInfo {
     ttl: u8,
     /// Octets from the IP header on.
     len: usize,
+}
+
+impl IpInfo {
+    const fn ends(&self, ports: (u16, u16)) -> Ends {
+        Ends { src_ip: self.src, dst_ip: self.dst, src_port: ports.0, dst_port: ports.1, proto: self.proto }
+    }
 }
 
 impl Frames {
@@ -112,7 +124,7 @@ impl Frames {
     pub(crate) fn packet(&mut self, p: &RawPacket, stamp: Stamp, clock: i64, out: &mut Vec<Record>, odds: &mut Vec<ReaderOdd>) {
         let cut = (p.wire_len as usize).saturating_sub(p.len);
         let view = View { block: &p.block, start: p.start, end: p.start + p.len, cut };
-        let mut context = Context { stamp, clock, vlan: None, outer: None, layer: 0, out, odds };
+        let mut context = Context { stamp, clock, ends: Ends::default(), vlan: None, outer: None, layer: 0, out, odds };
         self.link(p.link, view, &mut context);
     }
 
@@ -150,6 +162,7 @@ impl Frames {
             ttl: header.ttl(),
             len: total,
         };
+        context.ends = info.ends((0, 0));
         let payload = view.skip(head);
         if header.is_fragmenting_payload() {
             let offset = usize::from(header.fragments_offset().value()) * 8;
@@ -172,6 +185,7 @@ impl Frames {
         }
         let (src, dst) = (Ip::new(header.source()), Ip::new(header.destination()));
         let mut info = IpInfo { src, dst, proto: header.next_header().0, ttl: header.hop_limit(), len: total };
+        context.ends = info.ends((0, 0));
         let mut payload = view.limit(total).skip(40);
         for _ in 0..MOST_EXTENSIONS {
             let octets = payload.get();
@@ -182,7 +196,9 @@ impl Frames {
                 }
                 IpNumber::AUTHENTICATION_HEADER => octets.get(1).map(|n| 8 + usize::from(*n) * 4),
                 IpNumber::IPV6_FRAGMENTATION_HEADER => {
-                    let Some(head) = octets.first_chunk::<8>() else { break };
+                    let Some(head) = octets.first_chunk::<8>() else {
+                        return context.odd(cut_or(payload, "malformed"), "frame", "ipv6 fragment header", 8, octets.len());
+                    };
                     let [next, _, high, low, a, b, c, d] = *head;
                     let field = u16::from_be_bytes([high, low]);
                     info.proto = next;
@@ -211,8 +227,13 @@ impl Frames {
             self.counters.dropped("fragment_cut", 1);
             return context.odd("truncated", "fragment", "fragment", payload.len() + payload.cut, payload.len());
         }
-        let id = Id { src: info.src, dst: info.dst, id, proto: info.proto, layer: context.layer };
-        let outcome = self.fragments.add(id, Part { offset, more, data: payload.get() }, context.stamp.eff);
+        let tunnel = context.outer.as_ref().and_then(|o| o.id);
+        // In IPv6 the protocol of the first fragment counts, whatever the others say (RFC 8200 §4.5).
+        let v4 = info.src.is_v4();
+        let proto = if v4 { info.proto } else { IpNumber::IPV6_FRAGMENTATION_HEADER.0 };
+        let id = Id { src: info.src, dst: info.dst, id, proto, layer: context.layer, vlan: context.vlan, tunnel };
+        let part = Part { offset, more, proto: info.proto, data: payload.get() };
+        let outcome = self.fragments.add(id, part, context.stamp.eff);
         if self.fragments.overlapped {
             context.odd("overlap", "fragment", "fragments say different things", 0, payload.len());
         }
@@ -222,9 +243,11 @@ impl Frames {
                 self.counters.dropped("fragment_refused", 1);
                 context.odd("malformed", "fragment", detail, 0, payload.len());
             }
-            Outcome::Complete(whole) => {
+            Outcome::Complete(whole, proto) => {
                 let end = whole.len();
-                info.len = end + 20;
+                info.proto = proto;
+                info.len = end + if v4 { 20 } else { 40 };
+                context.ends = info.ends((0, 0));
                 let block = Arc::new(whole);
                 self.transport(info, View { block: &block, start: 0, end, cut: 0 }, context);
             }
@@ -245,20 +268,27 @@ impl Frames {
             return context.odd("too_deep", "tunnel", name, usize::from(MOST_LAYERS) + 1, usize::from(MOST_LAYERS));
         }
         let before = context.outer.take();
-        context.outer = Some(self.outer_of(before.as_deref(), name, id, info));
+        context.outer = Some(self.outer_of(before.as_deref(), usize::from(context.layer), name, id, info));
         context.layer += 1;
         inside(self, context);
         context.layer -= 1;
         context.outer = before;
     }
 
-    fn outer_of(&mut self, before: Option<&Outer>, name: &'static str, id: Option<u64>, info: IpInfo) -> Arc<Outer> {
+    fn outer_of(
+        &mut self,
+        before: Option<&Outer>,
+        depth: usize,
+        name: &'static str,
+        id: Option<u64>,
+        info: IpInfo,
+    ) -> Arc<Outer> {
         let (src_ip, dst_ip) = before.map_or((info.src, info.dst), |o| (o.src_ip, o.dst_ip));
         let same_path = |path: &str| match before {
             None => path == name,
             Some(o) => path.strip_prefix(&*o.path).and_then(|p| p.strip_prefix('/')) == Some(name),
         };
-        if let Some(last) = &self.outer
+        if let Some(Some(last)) = self.outers.get(depth)
             && (last.src_ip, last.dst_ip, last.id) == (src_ip, dst_ip, id)
             && same_path(&last.path)
         {
@@ -266,7 +296,9 @@ impl Frames {
         }
         let path = before.map_or(Name::Borrowed(name), |o| Name::Owned(format!("{}/{name}", o.path)));
         let made = Arc::new(Outer { src_ip, dst_ip, path, id });
-        self.outer = Some(Arc::clone(&made));
+        if let Some(last) = self.outers.get_mut(depth) {
+            *last = Some(Arc::clone(&made));
+        }
         made
     }
 

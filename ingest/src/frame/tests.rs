@@ -107,7 +107,7 @@ fn tunnels_give_a_record_a_layer() {
         (vxlan, "vxlan", Some(5)),
         (gtp, "gtpu", Some(0x101)),
         (ip(4, &inner), "ipip", None),
-        (erspan2, "erspan2", None),
+        (erspan2, "erspan2", Some(0)),
     ];
     for (packet, path, id) in cases {
         let (records, odds) = decode(1, &ethernet(&packet));
@@ -169,27 +169,188 @@ fn what_is_not_opened_is_counted_under_its_name() {
     assert_eq!((skipped["arp"], skipped["esp"], skipped["unknown_link"]), (1, 1, 1));
 }
 
+/// A TCP packet with 20 octets of options and 100 of payload.
+fn tcp_with_options() -> Vec<u8> {
+    let mut out = Vec::new();
+    let builder = PacketBuilder::ipv4([10, 0, 0, 1], [10, 0, 0, 2], 64).tcp(40_000, 443, 7, 1024).ack(9);
+    builder.options_raw(&[1; 20]).unwrap().write(&mut out, &[9; 100]).unwrap();
+    out
+}
+
+/// Frames of every kind that is opened.
+fn kinds() -> Vec<Vec<u8>> {
+    let inner = udp(7, 8, b"in");
+    let gtp = [[0x34, 255, 0, 0, 0, 0, 1, 1, 0, 0, 0, 0x85, 1, 0, 0, 0].as_slice(), &inner].concat();
+    let vxlan = [[8, 0, 0, 0, 0, 0, 5, 0].as_slice(), &ethernet(&inner)].concat();
+    let erspan3 = [[0x10, 0, 0x22, 0xeb, 0, 0, 0, 1].as_slice(), &[0; 11], &[1], &[0; 8], &ethernet(&inner)].concat();
+    let mut six = Vec::new();
+    PacketBuilder::ipv6([1; 16], [2; 16], 64).icmpv6_echo_request(1, 2).write(&mut six, b"x").unwrap();
+    let vlan = [[2; 12].as_slice(), &[0x88, 0xa8, 0, 7, 0x81, 0, 0, 9, 8, 0], &inner].concat();
+    let mpls = [[2; 12].as_slice(), &[0x88, 0x47, 0, 1, 1, 64], &inner].concat();
+    let pppoe = [[2; 12].as_slice(), &[0x88, 0x64, 0x11, 0, 0, 1, 0, 0, 0, 0x21], &inner].concat();
+    let packets = [
+        tcp_with_options(),
+        udp(2152, 2152, &gtp),
+        udp(9, 4789, &vxlan),
+        gre(0x6558, Some(1), &ethernet(&inner)),
+        ip(47, &erspan3),
+        ip(4, &inner),
+        ip(132, &[0, 1, 0, 2, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 4]),
+        six,
+    ];
+    packets.iter().map(|p| ethernet(p)).chain([vlan, mpls, pppoe]).collect()
+}
+
 #[test]
 fn every_truncation_gives_a_record_or_says_why_not() {
-    let inner = udp(7, 8, b"in");
-    let gtp = udp(2152, 2152, &[[0x34, 255, 0, 0, 0, 0, 1, 1, 0, 0, 0, 0x85, 1, 0, 0, 0].as_slice(), &inner].concat());
-    for frame in [ethernet(&gtp), ethernet(&gre(0x6558, Some(1), &ethernet(&inner)))] {
+    for frame in kinds() {
+        let (whole, odds) = decode(1, &frame);
+        assert!(!whole.is_empty() && odds.is_empty(), "{odds:?}");
         for len in 0..frame.len() {
             let (records, odds) = decode_all(&mut Frames::default(), 1, &frame[..len], frame.len());
-            assert!(!records.is_empty() || !odds.is_empty(), "nothing said of {len} octets");
+            assert!(!records.is_empty() || !odds.is_empty(), "nothing said of {len} octets of {frame:02x?}");
+            for (cut, uncut) in records.iter().zip(&whole) {
+                assert_eq!((cut.key, cut.payload_len, cut.ip_len), (uncut.key, uncut.payload_len, uncut.ip_len), "{len}");
+                assert!(cut.payload_captured <= cut.payload_len && uncut.payload().starts_with(cut.payload()), "{len}");
+            }
+            // The same octets where the wire had no more: the length fields lie, and nothing breaks.
+            decode(1, &frame[..len]);
         }
     }
 }
 
+#[test]
+fn a_capture_that_cuts_tcp_options_keeps_the_conversation() {
+    let frame = ethernet(&tcp_with_options());
+    let (records, odds) = decode_all(&mut Frames::default(), 1, &frame[..64], frame.len());
+    assert_eq!((records.len(), odds.len()), (1, 0));
+    let r = &records[0];
+    assert_eq!((r.ends.src_port, r.ends.dst_port, r.tcp.seq, r.tcp.ack, r.tcp.flags), (40_000, 443, 7, 9, 16));
+    assert_eq!((r.payload_len, r.payload_captured), (100, 0));
+}
+
+#[test]
+fn overlapping_fragments_keep_the_first_octets_and_name_the_ends() {
+    let whole = udp(1111, 53, &[7; 24]);
+    let mut frames = Frames::default();
+    let mut send = |offset: usize, part: &[u8], more: bool| {
+        let mut head = whole[..20].to_vec();
+        head[2..4].copy_from_slice(&(20 + part.len() as u16).to_be_bytes());
+        head[6..8].copy_from_slice(&((offset / 8) as u16 | if more { 0x2000 } else { 0 }).to_be_bytes());
+        let packet = [head, part.to_vec()].concat();
+        decode_all(&mut frames, 101, &packet, packet.len())
+    };
+    send(0, &whole[20..36], true);
+    let (_, odds) = send(8, &[0xee; 8], true);
+    assert_eq!(odds.iter().map(|o| (o.kind, o.ends.src_ip)).collect::<Vec<_>>(), [("overlap", Ip::v4([10, 0, 0, 1]))]);
+    let (records, _) = send(16, &whole[36..], false);
+    assert_eq!(records[0].payload(), [7; 24]);
+    assert_eq!(records[0].ip_len as usize, whole.len());
+}
+
+#[test]
+fn fragments_of_ipv6_are_put_together() {
+    let mut whole = Vec::new();
+    PacketBuilder::ipv6([1; 16], [2; 16], 64).udp(5, 53).write(&mut whole, &[3; 40]).unwrap();
+    let mut frames = Frames::default();
+    let mut records = Vec::new();
+    for (from, to, more) in [(24, 48, 0), (0, 24, 1)] {
+        let mut head = whole[..40].to_vec();
+        head[6] = 44;
+        head[4..6].copy_from_slice(&(8 + (to - from) as u16).to_be_bytes());
+        // Only the first fragment's word about the protocol counts.
+        let next = if from == 0 { 17 } else { 6 };
+        let field = (from as u16 | more).to_be_bytes();
+        let packet = [head, vec![next, 0, field[0], field[1], 0, 0, 0, 9], whole[40 + from..40 + to].to_vec()].concat();
+        records.extend(decode_all(&mut frames, 101, &packet, packet.len()).0);
+    }
+    assert_eq!(records.len(), 1);
+    assert_eq!((records[0].payload(), records[0].ends.dst_port, records[0].ip_len), ([3; 40].as_slice(), 53, 88));
+}
+
+#[test]
+fn gre_with_every_flag_and_what_is_not_opened() {
+    let inner = udp(7, 8, b"in");
+    let every = ip(47, &[[0xb0, 0, 8, 0].as_slice(), &[0; 4], &[0, 0, 0, 7], &[0; 4], &inner].concat());
+    let mpls = ip(47, &[[0, 0, 0x88, 0x47, 0, 1, 1, 64].as_slice(), &inner].concat());
+    for (packet, id) in [(every, Some(7)), (mpls, None)] {
+        let (records, odds) = decode(101, &packet);
+        assert_eq!(records.len(), 2, "{odds:?}");
+        assert_eq!((records[1].outer.as_deref().unwrap().id, records[1].payload()), (id, b"in".as_slice()));
+    }
+    let mut frames = Frames::default();
+    for head in [[0x40, 0, 8, 0], [0x30, 1, 0x88, 0x0b], [0, 0, 0x88, 0x3e]] {
+        let packet = ip(47, &[head.as_slice(), &[0; 12]].concat());
+        let (records, _) = decode_all(&mut frames, 101, &packet, packet.len());
+        assert!(records.len() == 1 && !records[0].carrier, "the outer packet stays a record of its own");
+    }
+    let names: Vec<_> = frames.counters().skipped.into_keys().collect();
+    assert_eq!(names, ["gre_other", "gre_routing", "gre_version"]);
+}
+
+#[test]
+fn erspan_says_its_session_and_broken_gtp_is_counted() {
+    let inner = ethernet(&udp(7, 8, b"in"));
+    let erspan2 = ip(47, &[[0x10, 0, 0x88, 0xbe, 0, 0, 0, 1].as_slice(), &[0x10, 0, 0xfc | 1, 5, 0, 0, 0, 0], &inner].concat());
+    assert_eq!(decode(101, &erspan2).0[1].outer.as_deref().unwrap().id, Some(0x105));
+    let mut frames = Frames::default();
+    let endless = [0x34, 255, 0, 0, 0, 0, 1, 1, 0, 0, 0, 0x85, 0, 0, 0, 0];
+    for gtp in [[0x34, 255, 0].as_slice(), &endless, &[0x30, 1, 0, 0, 0, 0, 0, 0]] {
+        let packet = udp(2152, 2152, gtp);
+        decode_all(&mut frames, 101, &packet, packet.len());
+    }
+    let names: Vec<_> = frames.counters().skipped.into_keys().collect();
+    assert_eq!(names, ["gtpu_extensions", "gtpu_short", "gtpu_signalling"]);
+}
+
+#[test]
+fn tunnels_in_tunnels_are_described_once() {
+    let packet = gre(0x0800, Some(1), &gre(0x0800, Some(2), &udp(1, 2, b"x")));
+    let mut frames = Frames::default();
+    let (first, _) = decode_all(&mut frames, 101, &packet, packet.len());
+    let (second, _) = decode_all(&mut frames, 101, &packet, packet.len());
+    for (one, two) in first.iter().zip(&second).skip(1) {
+        assert!(Arc::ptr_eq(one.outer.as_ref().unwrap(), two.outer.as_ref().unwrap()), "made anew for {:?}", two.outer);
+    }
+}
+
+#[test]
+fn icmp_that_nobody_answers_is_told_apart_by_type_and_code() {
+    let key = |source: u8, kind: u8, code: u8| {
+        let mut packet = ip(1, &[kind, code, 0, 0, 0, 0, 0, 0]);
+        (packet[15], packet[19]) = (source, 3 - source);
+        decode(101, &packet).0[0].key
+    };
+    assert_eq!(key(1, 8, 0), key(2, 0, 0), "echo and its reply");
+    assert_ne!(key(1, 3, 1), key(1, 3, 3), "host and port unreachable");
+    assert_ne!(key(1, 3, 1), key(2, 3, 1), "unreachable goes one way");
+}
+
+#[test]
+fn an_unknown_link_is_said_once() {
+    let mut frames = Frames::default();
+    let mut said = 0;
+    for link in [9999, 9999, 147, 9999] {
+        said += decode_all(&mut frames, link, &[0; 40], 40).1.len();
+    }
+    assert_eq!((said, frames.counters().skipped["unknown_link"]), (2, 4));
+}
+
+#[test]
+fn what_is_odd_names_the_ends_that_were_read() {
+    let (_, odds) = decode(101, &ip(6, &[0; 7]));
+    assert_eq!(odds.iter().map(|o| (o.kind, o.ends.src_ip, o.ends.proto)).collect::<Vec<_>>(), [("malformed", Ip::v4([192, 0, 2, 1]), 6)]);
+}
+
 proptest! {
     #[test]
-    fn no_octets_do_harm(link in prop::sample::select(vec![0_u32, 1, 101, 108, 113, 276]), octets in prop::collection::vec(any::<u8>(), 0..200)) {
-        decode(link, &octets);
+    fn no_octets_do_harm(link in prop::sample::select(vec![0_u32, 1, 12, 14, 101, 108, 113, 228, 229, 276]), octets in prop::collection::vec(any::<u8>(), 0..200), lacking in 0_usize..3000) {
+        decode_all(&mut Frames::default(), link, &octets, octets.len() + lacking);
     }
 
     #[test]
-    fn no_change_of_a_good_frame_does_harm(at in 0_usize..100, value: u8) {
-        let mut frame = ethernet(&gre(0x6558, Some(1), &ethernet(&udp(7, 2152, &[0x34; 60]))));
+    fn no_change_of_a_good_frame_does_harm(at in 0_usize..200, value: u8, kind in 0_usize..11) {
+        let mut frame = kinds().swap_remove(kind);
         let at = at % frame.len();
         frame[at] = value;
         decode(1, &frame);

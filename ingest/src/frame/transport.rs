@@ -4,7 +4,7 @@ use std::sync::Arc;
 use etherparse::{TcpHeaderSlice, UdpHeaderSlice};
 use lidr_schema::{Ends, Ip};
 
-use super::{Context, Frames, IpInfo, View, cut_or};
+use super::{Context, Frames, IpInfo, MOST_LAYERS, View, cut_or};
 use crate::record::{Block, FlowKey, Record, Tcp};
 
 const GTP_U: u16 = 2152;
@@ -31,6 +31,9 @@ impl Frames {
 
     fn tcp(&mut self, info: IpInfo, view: View<'_>, context: &mut Context<'_>) {
         let Ok(header) = TcpHeaderSlice::from_slice(view.get()) else {
+            if let Some((ports, tcp, head)) = cut_tcp(view) {
+                return self.record(info, ports, view.skip(head), tcp, false, context);
+            }
             return context.odd(cut_or(view, "malformed"), "frame", "tcp header", 20, view.len());
         };
         let flags = header.slice().get(13).copied().unwrap_or_default();
@@ -97,7 +100,8 @@ impl Frames {
         context: &mut Context<'_>,
     ) {
         self.counters.records += 1;
-        let ends = Ends { src_ip: info.src, dst_ip: info.dst, src_port: ports.0, dst_port: ports.1, proto: info.proto };
+        let ends = info.ends(ports);
+        context.ends = ends;
         let key = key_of(&ends, context.layer > 0);
         let short = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
         context.out.push(Record {
@@ -116,16 +120,30 @@ impl Frames {
             vlan: context.vlan,
             outer: context.outer.as_ref().map(Arc::clone),
             layer: context.layer,
-            carrier,
+            carrier: carrier && context.layer < MOST_LAYERS,
         });
     }
 }
 
-/// Both directions have one key: ends in order, and for ICMP the lesser of a type and the type that answers it.
+/// What a capture left of a TCP header that it cut in the options: ports, fields and the length of the whole header. A short
+/// snap length does so to every packet with timestamps, and their conversations are there all the same.
+fn cut_tcp(view: View<'_>) -> Option<((u16, u16), Tcp, usize)> {
+    let [a, b, c, d, seq @ .., offset, flags] = *view.get().first_chunk::<14>().filter(|_| view.cut > 0)?;
+    let head = usize::from(offset >> 4) * 4;
+    let (seq, ack) = (*seq.first_chunk::<4>()?, *seq.last_chunk::<4>()?);
+    let tcp = Tcp { seq: u32::from_be_bytes(seq), ack: u32::from_be_bytes(ack), flags, urgent: 0 };
+    let inside = (20..=view.len() + view.cut).contains(&head) && head > view.len();
+    inside.then_some(((u16::from_be_bytes([a, b]), u16::from_be_bytes([c, d])), tcp, head))
+}
+
+/// Both directions have one key: ends in order. For ICMP a type and the type that answers it meet in the lesser of both; types
+/// without an answer go one way, each type and code by itself, as in the Community ID.
 fn key_of(ends: &Ends, inner: bool) -> FlowKey {
     let (mut src, mut dst): ((Ip, u16), (Ip, u16)) = ((ends.src_ip, ends.src_port), (ends.dst_ip, ends.dst_port));
-    if matches!(ends.proto, 1 | 58) {
-        let kind = lidr_schema::community::icmp_pair(ends.proto, ends.src_port).map_or(ends.src_port, |t| t.min(ends.src_port));
+    if matches!(ends.proto, 1 | 58)
+        && let Some(other) = lidr_schema::community::icmp_pair(ends.proto, ends.src_port)
+    {
+        let kind = other.min(ends.src_port);
         (src.1, dst.1) = (kind, kind);
     }
     let (low, high) = if src <= dst { (src, dst) } else { (dst, src) };
@@ -137,11 +155,14 @@ const fn not_opened(proto: u8) -> &'static str {
         2 => "igmp",
         50 => "esp",
         51 => "ah",
+        59 => "no_next_header",
         88 => "eigrp",
         89 => "ospf",
         103 => "pim",
         112 => "vrrp",
+        97 => "etherip",
         115 => "l2tp",
+        137 => "mpls_in_ip",
         _ => "ip_protocol_other",
     }
 }

@@ -18,6 +18,8 @@ pub(super) struct Inside<'a> {
 enum What {
     Ip,
     Ethernet,
+    /// An MPLS label stack.
+    Mpls,
 }
 
 impl Frames {
@@ -25,6 +27,7 @@ impl Frames {
         self.enter(tunnel.name, tunnel.id, info, context, |frames, context| match tunnel.what {
             What::Ip => frames.ip(tunnel.view, context),
             What::Ethernet => frames.ethernet(tunnel.view, context),
+            What::Mpls => frames.mpls(tunnel.view, context),
         });
     }
 
@@ -47,17 +50,20 @@ impl Frames {
     }
 
     pub(super) fn vxlan_inside<'a>(&mut self, view: View<'a>) -> Option<Inside<'a>> {
-        let [flags, _, _, _, a, b, c, _] = *view.get().first_chunk::<8>()?;
-        if flags & 0x08 == 0 || view.len() < 8 + 14 {
+        let head = view.get().first_chunk::<8>().copied();
+        let Some([_, _, _, _, a, b, c, _]) = head.filter(|[flags, ..]| flags & 0x08 != 0 && view.len() >= 8 + 14) else {
             self.counters.skip("vxlan_other");
             return None;
-        }
+        };
         let id = u64::from(u32::from_be_bytes([0, a, b, c]));
         Some(Inside { name: "vxlan", id: Some(id), what: What::Ethernet, view: view.skip(8) })
     }
 
     pub(super) fn gtp_inside<'a>(&mut self, view: View<'a>) -> Option<Inside<'a>> {
-        let [flags, kind, _, _, a, b, c, d] = *view.get().first_chunk::<8>()?;
+        let Some([flags, kind, _, _, a, b, c, d]) = view.get().first_chunk::<8>().copied() else {
+            self.counters.skip("gtpu_short");
+            return None;
+        };
         if flags >> 5 != 1 || flags & 0x10 == 0 {
             self.counters.skip("gtpu_version");
             return None;
@@ -66,7 +72,11 @@ impl Frames {
             self.counters.skip("gtpu_signalling");
             return None;
         }
-        let rest = if flags & 7 == 0 { view.skip(8) } else { gtp_extensions(view.skip(8))? };
+        let rest = if flags & 7 == 0 { Some(view.skip(8)) } else { gtp_extensions(view.skip(8)) };
+        let Some(rest) = rest else {
+            self.counters.skip("gtpu_extensions");
+            return None;
+        };
         if !matches!(rest.get().first().map(|o| o >> 4), Some(4 | 6)) {
             self.counters.skip("gtpu_payload_other");
             return None;
@@ -91,12 +101,22 @@ fn gtp_extensions(view: View<'_>) -> Option<View<'_>> {
     None
 }
 
+/// The session of an ERSPAN II or III header: the low 10 bits of its second 16.
+fn session(view: View<'_>) -> Option<u64> {
+    let [_, _, high, low] = *view.get().first_chunk::<4>()?;
+    Some(u64::from(u16::from_be_bytes([high, low]) & 0x03ff))
+}
+
 /// The payload of a GRE packet; or the name of one that is not opened; or nothing where the header is cut.
 fn read_gre(view: View<'_>) -> Result<Option<Inside<'_>>, Option<&'static str>> {
     let octets = view.get();
     let [high, low, a, b] = *octets.first_chunk::<4>().ok_or(None)?;
     if low & 7 != 0 {
         return Err(Some("gre_version"));
+    }
+    // RFC 1701 source routes change where everything is, and nobody sends them (RFC 2784 §3).
+    if high & 0x40 != 0 {
+        return Err(Some("gre_routing"));
     }
     let mut at = 4;
     if high & 0x80 != 0 {
@@ -117,14 +137,17 @@ fn read_gre(view: View<'_>) -> Result<Option<Inside<'_>>, Option<&'static str>> 
     }
     let view = view.skip(at);
     let inside = |name, what, view| Ok(Some(Inside { name, id, what, view }));
+    // ERSPAN II and III have a session of their own where GRE's key would be.
+    let erspan = |name, head| Ok(Some(Inside { name, id: session(view).or(id), what: What::Ethernet, view: view.skip(head) }));
     match u16::from_be_bytes([a, b]) {
         0x0800 | 0x86dd => inside("gre", What::Ip, view),
         0x6558 => inside("gre", What::Ethernet, view),
         0x88be if !sequence => inside("erspan1", What::Ethernet, view),
-        0x88be => inside("erspan2", What::Ethernet, view.skip(8)),
+        0x8847 | 0x8848 => inside("gre", What::Mpls, view),
+        0x88be => erspan("erspan2", 8),
         0x22eb => {
             let platform = view.get().get(11).is_some_and(|flags| flags & 1 == 1);
-            inside("erspan3", What::Ethernet, view.skip(if platform { 20 } else { 12 }))
+            erspan("erspan3", if platform { 20 } else { 12 })
         }
         _ => Err(Some("gre_other")),
     }
