@@ -135,7 +135,7 @@ mod tests {
         let set = load(true, &[]).unwrap_or_else(|problems| {
             panic!("{}", problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))
         });
-        assert!(set.rules.len() >= 4, "{} rules", set.rules.len());
+        assert!(set.rules.len() >= 12, "{} rules", set.rules.len());
         assert!(set.warnings.is_empty(), "{:?}", set.warnings);
         assert!(set.rules.iter().any(|r| r.plain_sigma), "the pack holds a plain Sigma rule too");
     }
