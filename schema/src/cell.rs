@@ -137,16 +137,22 @@ impl NameStore {
         if self.values.get(self.last as usize).is_some_and(|v| *v == value) {
             return self.last;
         }
-        let next = i32::try_from(self.values.len()).unwrap_or(i32::MAX);
-        self.last = match self.index.get(&value) {
-            Some(known) => *known,
-            None => {
-                self.values.push(value.clone());
-                self.index.insert(value, next);
-                next
-            }
-        };
+        self.last = self.known(&value).unwrap_or_else(|| {
+            let next = i32::try_from(self.values.len()).unwrap_or(i32::MAX);
+            self.values.push(value.clone());
+            self.index.insert(value, next);
+            next
+        });
         self.last
+    }
+
+    /// Most columns have a handful of values: looking through them is quicker than hashing.
+    fn known(&self, value: &Name) -> Option<i32> {
+        const FEW: usize = 8;
+        if self.values.len() > FEW {
+            return self.index.get(value).copied();
+        }
+        self.values.iter().position(|v| v == value).and_then(|i| i32::try_from(i).ok())
     }
 }
 
