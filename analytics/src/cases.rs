@@ -75,6 +75,9 @@ fn full(row: &Map<String, Value>, number: usize, origin: i64) -> Map<String, Val
     let time = |name: &str| row.get(name).and_then(Value::as_i64).or(at);
     let ts = origin + time("ts").or(time("due")).unwrap_or_default();
     let due = origin + time("due").or(time("ts")).unwrap_or_default();
+    for (_, value) in out.iter_mut().filter(|(name, _)| matches!(name.as_str(), "last_ts" | "timeout")) {
+        *value = value.as_i64().map_or(Value::Null, |t| json!(origin + t));
+    }
     out.insert("ts".into(), json!(ts));
     out.insert("due".into(), json!(due));
     for (name, value) in [("sensor", json!("case")), ("capture", json!("case-00000")), ("trust", json!("clear"))] {

@@ -20,3 +20,6 @@ mod yaml;
 pub use load::{RuleSet, load, parse_file};
 pub use model::{Absorb, Body, Case, Entity, Expect, Expr, Literal, Op, Remember, Rule, Test, Tunable, Window};
 pub use problem::Problem;
+
+#[cfg(test)]
+mod tests;

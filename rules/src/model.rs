@@ -215,7 +215,7 @@ pub struct Tunable {
 pub struct Case {
     /// What happens in it.
     pub name: String,
-    /// Event rows in short form by table; `at`, `ts` and `due` are µs relative to the window's start already, `at` meaning both.
+    /// Event rows in short form by table; every time is µs relative to the window's start already, and `at` has become `ts` and `due`.
     pub given: BTreeMap<String, Vec<Map<String, Value>>>,
     /// Site tables in short form.
     pub site: BTreeMap<String, Vec<Map<String, Value>>>,

@@ -125,7 +125,8 @@ pub(crate) fn documents(text: &str) -> Result<Vec<Node>, (usize, String)> {
     read.map_err(|error| {
         let at = error.location().map_or(0, |l| line(l.line()));
         let said = error.without_snippet().to_string();
-        (at, said.lines().next().unwrap_or("no YAML").to_owned())
+        let first = said.lines().next().unwrap_or("no YAML");
+        (at, first.split_once(" at line ").map_or(first, |(message, _)| message).to_owned())
     })
 }
 
