@@ -22,7 +22,13 @@ fn main() -> io::Result<()> {
     files.sort();
     let lines: String = files
         .iter()
-        .map(|f| format!("({:?}, include_str!({:?})),\n", f.strip_prefix(&root).unwrap_or(f).display().to_string(), f.display().to_string()))
+        .map(|f| {
+            format!(
+                "({:?}, include_str!({:?})),\n",
+                f.strip_prefix(&root).unwrap_or(f).display().to_string(),
+                f.display().to_string()
+            )
+        })
         .collect();
     fs::write(out.join("pack.rs"), format!("&[\n{lines}]"))
 }

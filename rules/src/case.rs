@@ -27,7 +27,9 @@ fn case(node: &Node, report: &mut Report) -> Option<Case> {
     let mut given = BTreeMap::new();
     for (name, rows) in keys.map("given", report) {
         match TableId::named(&name.text) {
-            Some(table) => drop(given.insert(name.text.clone(), each(rows, report, |n, r| event_row(n, table.def(), r)))),
+            Some(table) => {
+                drop(given.insert(name.text.clone(), each(rows, report, |n, r| event_row(n, table.def(), r))))
+            }
             None => report.unknown(name.line, "no table", &name.text, lidr_schema::table::ALL.iter().map(|t| t.name())),
         }
     }
@@ -43,7 +45,11 @@ fn case(node: &Node, report: &mut Report) -> Option<Case> {
     Some(Case { name, given, site, until, expect: expected(&keys, report) })
 }
 
-fn each(node: &Node, report: &mut Report, mut row: impl FnMut(&[(Name, Node)], &mut Report) -> Map<String, Value>) -> Vec<Map<String, Value>> {
+fn each(
+    node: &Node,
+    report: &mut Report,
+    mut row: impl FnMut(&[(Name, Node)], &mut Report) -> Map<String, Value>,
+) -> Vec<Map<String, Value>> {
     let Yaml::List(rows) = &node.value else {
         report.error(node.line, format!("rows: needed a list of maps, had {}", node.kind()));
         return Vec::new();
@@ -71,7 +77,9 @@ fn event_row(entries: &[(Name, Node)], def: &TableDef, report: &mut Report) -> M
                 let known = def.columns.iter().map(|c| c.name).chain(["at"]);
                 report.unknown(name.line, &format!("table `{}` has no column", def.name), &name.text, known);
             }
-            Some(c) if matches!(c.data_type, DataType::Timestamp(..)) => drop(out.insert(name.text.clone(), moment(node, report))),
+            Some(c) if matches!(c.data_type, DataType::Timestamp(..)) => {
+                drop(out.insert(name.text.clone(), moment(node, report)))
+            }
             Some(_) => drop(out.insert(name.text.clone(), node.json())),
         }
     }
@@ -100,7 +108,9 @@ fn site_row(entries: &[(Name, Node)], table: &SiteTable, report: &mut Report) ->
         };
         let value = match (&node.value, column.kind) {
             // Relative times stay as written: the site's own reader knows RFC 3339 and is given the window's start.
-            (Yaml::List(list), ColumnKind::List(_) | ColumnKind::Ports) => Value::from(list.iter().filter_map(Node::scalar).collect::<Vec<_>>().join(";")),
+            (Yaml::List(list), ColumnKind::List(_) | ColumnKind::Ports) => {
+                Value::from(list.iter().filter_map(Node::scalar).collect::<Vec<_>>().join(";"))
+            }
             _ => node.json(),
         };
         out.insert(name.text.clone(), value);
@@ -136,7 +146,10 @@ pub(crate) fn lint(rule: &Rule, keys: &Keys<'_>, report: &mut Report) {
     }
     for test in &rule.tests {
         if test.expect.iter().any(|e| e.entity.len() != rule.entity.len()) {
-            report.error(line, format!("case `{}`: needed {} entity values in each expected finding", test.name, rule.entity.len()));
+            report.error(
+                line,
+                format!("case `{}`: needed {} entity values in each expected finding", test.name, rule.entity.len()),
+            );
         }
     }
 }

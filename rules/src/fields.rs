@@ -100,7 +100,8 @@ impl<'a> Keys<'a> {
         }
         let near = lidr_schema::dynamic::nearest(&text, known.iter().copied());
         let hint = lidr_schema::dynamic::hint(&near);
-        report.error(node.line, format!("{}: `{key}` needed one of {}, had `{text}`{hint}", self.what, known.join(", ")));
+        report
+            .error(node.line, format!("{}: `{key}` needed one of {}, had `{text}`{hint}", self.what, known.join(", ")));
         None
     }
 

@@ -24,7 +24,10 @@ pub(crate) fn rule(rule: &Rule, keys: &Keys<'_>, mapped: bool, report: &mut Repo
         return;
     }
     if mapped {
-        report.error(keys.at("logsource"), "a rule with a `code` speaks lidr's own columns: needed `logsource: {product: lidr, category: TABLE}`");
+        report.error(
+            keys.at("logsource"),
+            "a rule with a `code` speaks lidr's own columns: needed `logsource: {product: lidr, category: TABLE}`",
+        );
     }
     if keys.get("level").is_none() {
         report.error(keys.line, "a rule: needed `level`");
@@ -78,7 +81,10 @@ fn windows(rule: &Rule, keys: &Keys<'_>, report: &mut Report) {
         report.error(keys.at("pending"), "`pending` needs a `window`: it is the run at the window's end");
     }
     if rule.absence {
-        report.error(keys.at("absence"), "`absence` needs a `window`: a rule on single rows cannot argue from what was not seen");
+        report.error(
+            keys.at("absence"),
+            "`absence` needs a `window`: a rule on single rows cannot argue from what was not seen",
+        );
     }
 }
 
@@ -99,7 +105,12 @@ fn query(rule: &Rule, sql: &Sql, keys: &Keys<'_>, report: &mut Report) {
         }
     }
     for name in sql.parameters().filter(|p| !["start", "end"].contains(p) && !rule.tunables.contains_key(*p)) {
-        report.unknown(line, "`sql`: no tunable", name, rule.tunables.keys().map(String::as_str).chain(["start", "end"]));
+        report.unknown(
+            line,
+            "`sql`: no tunable",
+            name,
+            rule.tunables.keys().map(String::as_str).chain(["start", "end"]),
+        );
     }
     for name in rule.tunables.keys().filter(|n| !sql.parameters().any(|p| p == n.as_str())) {
         report.warn(keys.at("tunables"), format!("tunable `{name}` is not used"));
@@ -113,7 +124,10 @@ fn query(rule: &Rule, sql: &Sql, keys: &Keys<'_>, report: &mut Report) {
         report.error(line, "`sql`: needed `rowid`, or `array_agg(rowid) AS rowids`: the rows that prove the result");
     }
     if sql.distinct_beside_others() {
-        report.warn(line, "`sql`: count(distinct …) beside another aggregate is slow: group by the distinct column first, then count");
+        report.warn(
+            line,
+            "`sql`: count(distinct …) beside another aggregate is slow: group by the distinct column first, then count",
+        );
     }
 }
 
@@ -125,7 +139,8 @@ fn sources(rule: &Rule, sql: &Sql, line: usize, report: &mut Report) {
         }
         match file_of(&name) {
             Some(file) if listed(file.name) => {}
-            Some(file) => report.error(line, format!("`sql` reads site table `{name}`: needed `{}` in `needs` or `uses`", file.name)),
+            Some(file) => report
+                .error(line, format!("`sql` reads site table `{name}`: needed `{}` in `needs` or `uses`", file.name)),
             None => {
                 let site: Vec<String> = SITE_TABLES.iter().flat_map(SiteTable::sql).map(|t| t.name).collect();
                 let known = site.iter().map(String::as_str).chain(lidr_schema::table::ALL.iter().map(|t| t.name()));
@@ -148,7 +163,10 @@ fn times(sql: &Sql, keys: &Keys<'_>, report: &mut Report) {
         return;
     }
     for text in found.iter().filter(|t| !is_due(t)) {
-        report.error(line, format!("`sql`: `at` needed due or max(due), had `{text}`; say why with `at_reason` if it must be so"));
+        report.error(
+            line,
+            format!("`sql`: `at` needed due or max(due), had `{text}`; say why with `at_reason` if it must be so"),
+        );
     }
 }
 

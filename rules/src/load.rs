@@ -107,11 +107,14 @@ impl Loading {
 
     fn walk(&mut self, dir: &Path, depth: usize, out: &mut Vec<PathBuf>) {
         if depth > 16 {
-            return self.problem(&dir.display().to_string(), "folders lie too deep: needed at most 16 levels".to_owned());
+            return self
+                .problem(&dir.display().to_string(), "folders lie too deep: needed at most 16 levels".to_owned());
         }
         let entries = match fs::read_dir(dir) {
             Ok(entries) => entries,
-            Err(error) => return self.problem(&dir.display().to_string(), format!("needed a folder of rule files: {error}")),
+            Err(error) => {
+                return self.problem(&dir.display().to_string(), format!("needed a folder of rule files: {error}"));
+            }
         };
         for path in entries.flatten().map(|e| e.path()) {
             let ending = path.extension().and_then(|e| e.to_str()).unwrap_or_default();
@@ -149,7 +152,10 @@ mod tests {
         assert_eq!(rules.len(), 1);
         fs::write(dir.path().join("deep/b.yaml"), PLAIN.replace("query", "quary")).unwrap();
         let problems = load(false, &[dir.path().to_owned()]).unwrap_err();
-        assert!(problems[0].to_string().ends_with("b.yaml:4: table `dns` has no field `quary`, did you mean `query`?"), "{problems:?}");
+        assert!(
+            problems[0].to_string().ends_with("b.yaml:4: table `dns` has no field `quary`, did you mean `query`?"),
+            "{problems:?}"
+        );
         fs::write(dir.path().join("deep/b.yaml"), PLAIN).unwrap();
         assert!(load(false, &[dir.path().to_owned()]).unwrap_err()[0].message.contains("stands in"));
         assert!(load(false, &[dir.path().join("none")]).is_err());

@@ -58,7 +58,12 @@ fn sources(doc: &Node) -> Option<Vec<Source>> {
         let mut fields = common.clone();
         fields.extend(node.get("fields").map_or_else(|| Some(BTreeMap::new()), names)?);
         let table = TableId::named(node.get("table")?.text()?)?;
-        Some(Source { keys: names(node.get("logsource")?)?, table, fields: Fields(fields), only: node.get("only").cloned() })
+        Some(Source {
+            keys: names(node.get("logsource")?)?,
+            table,
+            fields: Fields(fields),
+            only: node.get("only").cloned(),
+        })
     };
     list.iter().map(source).collect()
 }
@@ -90,8 +95,12 @@ pub(crate) fn source(node: &Node, report: &mut Report) -> Option<Source> {
     let agrees = |s: &&Source| s.keys.iter().all(|(k, v)| keys.get(k).is_some_and(|had| had.eq_ignore_ascii_case(v)));
     let found = SOURCES.iter().find(agrees);
     if found.is_none() {
-        let had: Vec<String> = keys.iter().filter(|(k, _)| *k != "definition").map(|(k, v)| format!("{k}: {v}")).collect();
-        report.error(node.line, format!("`logsource`: no table for {{{}}}; needed one that mapping.yml lists", had.join(", ")));
+        let had: Vec<String> =
+            keys.iter().filter(|(k, _)| *k != "definition").map(|(k, v)| format!("{k}: {v}")).collect();
+        report.error(
+            node.line,
+            format!("`logsource`: no table for {{{}}}; needed one that mapping.yml lists", had.join(", ")),
+        );
     }
     found.cloned()
 }
@@ -109,7 +118,11 @@ mod tests {
         for source in &sources {
             let own = source.fields.0.iter().filter(|(k, v)| common.get(*k) != Some(v));
             for (field, column) in own.chain(&common) {
-                assert!(source.table.def().column(column).is_some(), "{field}: {} has no {column}", source.table.name());
+                assert!(
+                    source.table.def().column(column).is_some(),
+                    "{field}: {} has no {column}",
+                    source.table.name()
+                );
             }
         }
     }
@@ -119,12 +132,21 @@ mod tests {
         let table = |text: &str| {
             let doc = yaml::documents(text).unwrap().remove(0);
             let mut report = Report::new("x.yml");
-            source(&doc, &mut report).map(|s| s.table.name()).ok_or(report.errors.iter().map(ToString::to_string).collect::<String>())
+            source(&doc, &mut report)
+                .map(|s| s.table.name())
+                .ok_or(report.errors.iter().map(ToString::to_string).collect::<String>())
         };
         assert_eq!(table("category: dns"), Ok("dns"));
         assert_eq!(table("{product: zeek, service: http}"), Ok("http"));
         assert_eq!(table("{product: lidr, category: mgmt}"), Ok("mgmt"));
-        assert_eq!(table("{product: lidr, category: mgnt}").unwrap_err(), "x.yml:1: `logsource`: no table `mgnt`, did you mean `mgmt`?");
-        assert!(table("{product: windows, service: security}").unwrap_err().contains("no table for {product: windows, service: security}"));
+        assert_eq!(
+            table("{product: lidr, category: mgnt}").unwrap_err(),
+            "x.yml:1: `logsource`: no table `mgnt`, did you mean `mgmt`?"
+        );
+        assert!(
+            table("{product: windows, service: security}")
+                .unwrap_err()
+                .contains("no table for {product: windows, service: security}")
+        );
     }
 }

@@ -16,14 +16,53 @@ use crate::{
 
 /// Keys that Sigma defines, or that public collections use.
 const SIGMA_KEYS: &[&str] = &[
-    "title", "id", "name", "status", "description", "references", "author", "date", "modified", "tags", "level", "falsepositives",
-    "logsource", "detection", "correlation", "fields", "related", "license", "taxonomy", "scope", "sigma-version",
-    "regression_tests_path", "simulation",
+    "title",
+    "id",
+    "name",
+    "status",
+    "description",
+    "references",
+    "author",
+    "date",
+    "modified",
+    "tags",
+    "level",
+    "falsepositives",
+    "logsource",
+    "detection",
+    "correlation",
+    "fields",
+    "related",
+    "license",
+    "taxonomy",
+    "scope",
+    "sigma-version",
+    "regression_tests_path",
+    "simulation",
 ];
 /// Keys that are ours.
 const OWN_KEYS: &[&str] = &[
-    "code", "version", "sql", "window", "pending", "absence", "entity", "message", "severity_by", "needs", "uses", "remembers",
-    "suppress", "absorbs", "by", "tunables", "blind_spots", "triage", "benign_if", "tests", "at_reason",
+    "code",
+    "version",
+    "sql",
+    "window",
+    "pending",
+    "absence",
+    "entity",
+    "message",
+    "severity_by",
+    "needs",
+    "uses",
+    "remembers",
+    "suppress",
+    "absorbs",
+    "by",
+    "tunables",
+    "blind_spots",
+    "triage",
+    "benign_if",
+    "tests",
+    "at_reason",
 ];
 const LEVELS: &[&str] = &["informational", "low", "medium", "high", "critical"];
 const STATES: &[&str] = &["stable", "test", "experimental", "deprecated", "unsupported"];
@@ -60,7 +99,10 @@ fn rule(doc: &Node, file: &str, sha256: &str, report: &mut Report) -> Option<Rul
     let window = window(&keys, report);
     let before = window.map_or(0, |w| w.before);
     let default_bucket = window.map_or(DAY, |w| w.size);
-    let suppress = keys.get("suppress").and_then(|n| Keys::open(n, "`suppress`", &["for"], report)).and_then(|k| k.duration("for", report));
+    let suppress = keys
+        .get("suppress")
+        .and_then(|n| Keys::open(n, "`suppress`", &["for"], report))
+        .and_then(|k| k.duration("for", report));
     let bucket = suppress.unwrap_or(default_bucket);
     let title = keys.required("title", report);
     let rule = Rule {
@@ -103,7 +145,10 @@ fn rule(doc: &Node, file: &str, sha256: &str, report: &mut Report) -> Option<Rul
 /// The body, and whether its field names went through the mapping.
 fn body(keys: &Keys<'_>, report: &mut Report) -> Option<(Body, bool)> {
     if keys.get("correlation").is_some() {
-        report.error(keys.at("correlation"), "`correlation`: needed `detection` or `sql`; counts over time are a `sql` body with a `window`");
+        report.error(
+            keys.at("correlation"),
+            "`correlation`: needed `detection` or `sql`; counts over time are a `sql` body with a `window`",
+        );
         return None;
     }
     match (keys.get("sql"), keys.get("detection")) {
@@ -183,7 +228,12 @@ fn remembers(keys: &Keys<'_>, report: &mut Report) -> BTreeMap<String, Remember>
         let Some(entry) = Keys::open(node, &what, &known, report) else { continue };
         let from_name = entry.required("from", report);
         let Some(from) = TableId::named(&from_name) else {
-            report.unknown(entry.at("from"), &format!("{what}: no table"), &from_name, lidr_schema::table::ALL.iter().map(|t| t.name()));
+            report.unknown(
+                entry.at("from"),
+                &format!("{what}: no table"),
+                &from_name,
+                lidr_schema::table::ALL.iter().map(|t| t.name()),
+            );
             continue;
         };
         let memory = Remember {
@@ -200,7 +250,12 @@ fn remembers(keys: &Keys<'_>, report: &mut Report) -> BTreeMap<String, Remember>
             report.error(node.line, format!("{what}: needed `key`"));
         }
         for column in memory.key.iter().chain(&memory.value).filter(|c| from.def().column(c).is_none()) {
-            report.unknown(node.line, &format!("{what}: table `{from_name}` has no column"), column, from.def().columns.iter().map(|c| c.name));
+            report.unknown(
+                node.line,
+                &format!("{what}: table `{from_name}` has no column"),
+                column,
+                from.def().columns.iter().map(|c| c.name),
+            );
         }
         out.insert(name.text.clone(), memory);
     }
@@ -222,14 +277,19 @@ fn tunables(keys: &Keys<'_>, report: &mut Report) -> BTreeMap<String, Tunable> {
         let what = format!("tunable `{}`", name.text);
         let Some(entry) = Keys::open(node, &what, &["default", "unit", "meaning"], report) else { continue };
         let default = match entry.get("default") {
-            Some(Node { value: Yaml::Int(_) | Yaml::Bool(_) | Yaml::Text(_), .. }) => entry.get("default").map(Node::json),
+            Some(Node { value: Yaml::Int(_) | Yaml::Bool(_) | Yaml::Text(_), .. }) => {
+                entry.get("default").map(Node::json)
+            }
             _ => None,
         };
         let Some(default) = default else {
             report.error(node.line, format!("{what}: needed a `default` that is a whole number, text, true or false"));
             continue;
         };
-        out.insert(name.text.clone(), Tunable { default, unit: entry.required("unit", report), meaning: entry.required("meaning", report) });
+        out.insert(
+            name.text.clone(),
+            Tunable { default, unit: entry.required("unit", report), meaning: entry.required("meaning", report) },
+        );
     }
     out
 }

@@ -43,7 +43,13 @@ impl Report {
     }
 
     /// A name that is not among those allowed, with the nearest of them.
-    pub(crate) fn unknown<'a>(&mut self, line: usize, what: &str, name: &str, known: impl IntoIterator<Item = &'a str>) {
+    pub(crate) fn unknown<'a>(
+        &mut self,
+        line: usize,
+        what: &str,
+        name: &str,
+        known: impl IntoIterator<Item = &'a str>,
+    ) {
         let near = lidr_schema::dynamic::nearest(name, known);
         self.error(line, format!("{what} `{name}`{}", lidr_schema::dynamic::hint(&near)));
     }

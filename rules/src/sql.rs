@@ -89,7 +89,9 @@ impl Sql {
     fn name(&self, at: usize) -> Option<String> {
         match self.0.get(at) {
             Some(Token::Quoted(w)) => Some(w.clone()),
-            Some(Token::Word(w)) if !["select", "lateral", "unnest"].contains(&w.to_lowercase().as_str()) => Some(w.clone()),
+            Some(Token::Word(w)) if !["select", "lateral", "unnest"].contains(&w.to_lowercase().as_str()) => {
+                Some(w.clone())
+            }
             _ => None,
         }
     }
@@ -123,7 +125,9 @@ impl Sql {
     pub(crate) fn distinct_beside_others(&self) -> bool {
         let distinct = |i: usize| self.is(i, "count") && self.sign(i + 1, '(') && self.is(i + 2, "distinct");
         let other = |i: usize| {
-            ["sum", "min", "count"].iter().any(|f| self.is(i, f)) && self.sign(i + 1, '(') && !self.is(i + 2, "distinct")
+            ["sum", "min", "count"].iter().any(|f| self.is(i, f))
+                && self.sign(i + 1, '(')
+                && !self.is(i + 2, "distinct")
         };
         let starts: Vec<usize> = (0..self.0.len()).filter(|i| self.is(*i, "select")).collect();
         starts.iter().any(|start| {

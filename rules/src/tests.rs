@@ -46,14 +46,22 @@ fn a_good_rule_gets_its_defaults() {
     assert_eq!(problems(OWN), [""; 0]);
     let rule = parse::file("r.yml", OWN).unwrap().0.remove(0);
     assert_eq!(rule.window, Some(Window { size: 300_000_000, before: 120_000_000, after: 900_000_000 }));
-    assert_eq!((rule.version, rule.bucket, rule.by.as_str(), rule.plain_sigma), (1, 3_600_000_000, "all", false), "at least 1 h where `before` is above 0");
+    assert_eq!(
+        (rule.version, rule.bucket, rule.by.as_str(), rule.plain_sigma),
+        (1, 3_600_000_000, "all", false),
+        "at least 1 h where `before` is above 0"
+    );
     assert_eq!(rule.tests[0].given["tasking"][0]["due"], 90_000_000);
-    assert_eq!((rule.tests[1].given["tasking"][0]["ts"].as_i64(), rule.tests[1].until), (Some(-60_000_000), Some(1_200_000_000)));
+    assert_eq!(
+        (rule.tests[1].given["tasking"][0]["ts"].as_i64(), rule.tests[1].until),
+        (Some(-60_000_000), Some(1_200_000_000))
+    );
     let row = parse::file("r.yml", ROW).unwrap().0.remove(0);
     assert_eq!((row.window, row.bucket), (None, 86_400_000_000));
     let short = parse::file("r.yml", &OWN.replace(", before: 2m", "")).unwrap().0.remove(0);
     assert_eq!(short.bucket, 300_000_000);
-    let told = parse::file("r.yml", &OWN.replace("entity: [{col", "suppress: {for: 24h}\nentity: [{col")).unwrap().0.remove(0);
+    let told =
+        parse::file("r.yml", &OWN.replace("entity: [{col", "suppress: {for: 24h}\nentity: [{col")).unwrap().0.remove(0);
     assert_eq!(told.bucket, 86_400_000_000);
 }
 
@@ -73,9 +81,16 @@ fn a_plain_sigma_rule_needs_nothing_of_ours() {
 fn misspelt_keys_levels_and_tables() {
     assert_eq!(said(OWN, "window:", "windw:"), "r.yml:8: a rule: unknown key `windw`, did you mean `window`?");
     assert!(said(OWN, "level: high\n", "level: hihg\n").starts_with("r.yml:4: a rule: `level` needed one of"));
-    assert!(said(OWN, "FROM tasking", "FROM taskng").contains("r.yml:6: `sql`: no table `taskng`, did you mean `tasking`?"));
-    assert!(said(OWN, "size: 5m", "size: 5").contains("`size` needed a duration such as 90s, 5m, 24h or 400d, had `5`"));
-    assert!(said(OWN, "entity: [{col", "needs: [warants]\nentity: [{col").contains("`needs`: no site or event table `warants`, did you mean `warrants`?"));
+    assert!(
+        said(OWN, "FROM tasking", "FROM taskng").contains("r.yml:6: `sql`: no table `taskng`, did you mean `tasking`?")
+    );
+    assert!(
+        said(OWN, "size: 5m", "size: 5").contains("`size` needed a duration such as 90s, 5m, 24h or 400d, had `5`")
+    );
+    assert!(
+        said(OWN, "entity: [{col", "needs: [warants]\nentity: [{col")
+            .contains("`needs`: no site or event table `warants`, did you mean `warrants`?")
+    );
     assert!(said(OWN, "0000-4000", "0000").contains("needed a UUID"));
     assert!(said(OWN, "code: XX-01\n", "").contains("needed `code`"));
     assert!(said(OWN, "sql: |", "correlation: |").contains("r.yml:6: `correlation`"));
@@ -83,16 +98,28 @@ fn misspelt_keys_levels_and_tables() {
 
 #[test]
 fn columns_that_are_not_there() {
-    assert_eq!(said(ROW, "{actor}\"", "{acter}\""), "r.yml:7: `message`: table `tasking` has no column `acter`, did you mean `actor`?");
+    assert_eq!(
+        said(ROW, "{actor}\"", "{acter}\""),
+        "r.yml:7: `message`: table `tasking` has no column `acter`, did you mean `actor`?"
+    );
     assert!(said(OWN, "{name(ne)}", "{name(nee)}").contains("r.yml:10: `message`: the query returns no column `nee`"));
-    assert!(said(OWN, "given: {tasking: [{at: +90s, actor", "given: {tasking: [{at: +90s, actr").contains("r.yml:12: table `tasking` has no column `actr`, did you mean `actor`?"));
-    assert!(said(OWN, "expect: none", "site: {element: []}, expect: none").contains("no site table `element`, did you mean `elements`?"));
+    assert!(
+        said(OWN, "given: {tasking: [{at: +90s, actor", "given: {tasking: [{at: +90s, actr")
+            .contains("r.yml:12: table `tasking` has no column `actr`, did you mean `actor`?")
+    );
+    assert!(
+        said(OWN, "expect: none", "site: {element: []}, expect: none")
+            .contains("no site table `element`, did you mean `elements`?")
+    );
 }
 
 #[test]
 fn time_is_event_time() {
     assert!(said(OWN, "max(due) AS at", "min(due) AS at").contains("`at` needed due or max(due), had `min(due)`"));
-    assert_eq!(said(&OWN.replace("entity: [{col", "at_reason: why\nentity: [{col"), "max(due) AS at", "min(due) AS at"), "");
+    assert_eq!(
+        said(&OWN.replace("entity: [{col", "at_reason: why\nentity: [{col"), "max(due) AS at", "min(due) AS at"),
+        ""
+    );
     assert!(said(OWN, "max(due) AS at", "now() AS at").contains("`now` differs from run to run"));
     assert!(said(OWN, "max(due) AS at, ", "").contains("needed a column `at`"));
     assert!(said(OWN, "array_agg(rowid) AS rowids", "count(*) AS n").contains("the rows that prove the result"));
@@ -105,18 +132,31 @@ fn what_a_rule_needs_to_be_complete() {
     assert!(said(ROW, "expect: [{entity: [10.0.0.1]}]", "expect: none").contains("at least one case that fires"));
     assert!(said(ROW, "entity: [10.0.0.1]}]", "entity: [10.0.0.1, x]}]").contains("needed 1 entity values"));
     assert!(said(ROW, "entity: [{col: actor, type: host}]\n", "").contains("`entity`: needed at least one column"));
-    assert!(said(ROW, "tests:", "remembers: {m: {from: tasking, key: [ne]}}\ntests:").contains("`remembers` needs a `window`"));
+    assert!(
+        said(ROW, "tests:", "remembers: {m: {from: tasking, key: [ne]}}\ntests:")
+            .contains("`remembers` needs a `window`")
+    );
     assert!(said(ROW, "tests:", "pending: low\ntests:").contains("`pending` needs a `window`"));
     assert!(said(OWN, "GROUP BY", "WHERE n > $n GROUP BY").contains("no tunable `n`"));
     assert!(said(OWN, "GROUP BY", "WHERE zone(actor) = 'x' GROUP BY").contains("needed `zones` in `needs` or `uses`"));
-    assert!(said(OWN, "FROM tasking", "FROM tasking JOIN elements_managers m ON true").contains("needed `elements` in `needs` or `uses`"));
+    assert!(
+        said(OWN, "FROM tasking", "FROM tasking JOIN elements_managers m ON true")
+            .contains("needed `elements` in `needs` or `uses`")
+    );
 }
 
 #[test]
 fn slow_counting_is_only_a_warning() {
-    let said = said(OWN, "array_agg(rowid) AS rowids", "array_agg(rowid) AS rowids, count(DISTINCT task) AS a, count(*) AS b");
+    let said =
+        said(OWN, "array_agg(rowid) AS rowids", "array_agg(rowid) AS rowids, count(DISTINCT task) AS a, count(*) AS b");
     assert!(said.contains("count(distinct …) beside another aggregate is slow"), "{said}");
-    assert!(parse::file("r.yml", &OWN.replace("array_agg(rowid)", "count(DISTINCT task) AS a, count(*) AS b, array_agg(rowid)")).is_ok());
+    assert!(
+        parse::file(
+            "r.yml",
+            &OWN.replace("array_agg(rowid)", "count(DISTINCT task) AS a, count(*) AS b, array_agg(rowid)")
+        )
+        .is_ok()
+    );
 }
 
 #[test]
@@ -127,7 +167,8 @@ fn damaged_files_are_refused_and_never_panic() {
         let (text, _) = whole.split_at(cut);
         drop(parse::file("cut.yml", text));
     }
-    for text in ["", "- 1", "a", "? [a]\n: b", "title: [", "\u{0}", "sql: {a: b}\ncode: X", "tests: 7\nsql: x\ncode: X"] {
+    for text in ["", "- 1", "a", "? [a]\n: b", "title: [", "\u{0}", "sql: {a: b}\ncode: X", "tests: 7\nsql: x\ncode: X"]
+    {
         assert!(parse::file("bad.yml", text).is_err(), "{text:?}");
     }
 }

@@ -182,7 +182,9 @@ impl Node {
             Yaml::Float(n) => Value::from(*n),
             Yaml::Text(text) => Value::from(text.as_str()),
             Yaml::List(list) => Value::Array(list.iter().map(Self::json).collect()),
-            Yaml::Map(entries) => Value::Object(entries.iter().map(|(n, v)| (n.text.clone(), v.json())).collect::<Map<_, _>>()),
+            Yaml::Map(entries) => {
+                Value::Object(entries.iter().map(|(n, v)| (n.text.clone(), v.json())).collect::<Map<_, _>>())
+            }
         }
     }
 }
@@ -208,10 +210,15 @@ mod tests {
         let (line, twice) = documents("a: 1\na: 2\n").unwrap_err();
         assert!(line == 2 && twice.contains("a"), "{line}: {twice}");
         assert!(documents(&"[".repeat(5000)).is_err(), "depth is bounded");
-        let bomb = format!("a: &a [x,x,x,x,x,x,x,x,x]\n{}", (0..9).map(|i| {
-            let from = if i == 0 { "a".to_owned() } else { format!("a{}", i - 1) };
-            format!("a{i}: &a{i} [{}]\n", vec![format!("*{from}"); 9].join(","))
-        }).collect::<String>());
+        let bomb = format!(
+            "a: &a [x,x,x,x,x,x,x,x,x]\n{}",
+            (0..9)
+                .map(|i| {
+                    let from = if i == 0 { "a".to_owned() } else { format!("a{}", i - 1) };
+                    format!("a{i}: &a{i} [{}]\n", vec![format!("*{from}"); 9].join(","))
+                })
+                .collect::<String>()
+        );
         assert!(documents(&bomb).is_err(), "aliases are bounded");
     }
 }

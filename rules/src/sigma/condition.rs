@@ -11,7 +11,10 @@ pub(super) fn read(node: &Node, names: &[&str], report: &mut Report) -> Option<C
         return None;
     };
     if nesting(text) > MOST_DEPTH {
-        report.error(node.line, format!("`condition`: needed at most {MOST_DEPTH} parentheses or `not` inside one another"));
+        report.error(
+            node.line,
+            format!("`condition`: needed at most {MOST_DEPTH} parentheses or `not` inside one another"),
+        );
         return None;
     }
     match parse_condition(text.trim()) {

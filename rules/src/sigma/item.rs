@@ -12,14 +12,30 @@ use crate::{
 
 /// Modifiers that are read, for "did you mean".
 const MODIFIERS: &[&str] = &[
-    "contains", "startswith", "endswith", "all", "re", "i", "m", "s", "cidr", "exists", "cased", "lt", "lte", "gt", "gte", "neq",
+    "contains",
+    "startswith",
+    "endswith",
+    "all",
+    "re",
+    "i",
+    "m",
+    "s",
+    "cidr",
+    "exists",
+    "cased",
+    "lt",
+    "lte",
+    "gt",
+    "gte",
+    "neq",
 ];
 
 /// A selection as an expression.
 pub(super) fn selection(node: &Node, table: TableId, fields: &Fields, report: &mut Report) -> Option<Expr> {
     match &node.value {
         Yaml::Map(entries) => {
-            let parts: Vec<Option<Expr>> = entries.iter().map(|(n, v)| item(&n.text, n.line, v, table, fields, report)).collect();
+            let parts: Vec<Option<Expr>> =
+                entries.iter().map(|(n, v)| item(&n.text, n.line, v, table, fields, report)).collect();
             if parts.is_empty() {
                 report.error(node.line, "a selection is empty");
                 return None;
@@ -32,7 +48,10 @@ pub(super) fn selection(node: &Node, table: TableId, fields: &Fields, report: &m
         }
         Yaml::List(_) | Yaml::Text(_) | Yaml::Int(_) => keywords(&[], node, table, report),
         _ => {
-            report.error(node.line, format!("a selection: needed a map, a list of maps or a list of words, had {}", node.kind()));
+            report.error(
+                node.line,
+                format!("a selection: needed a map, a list of maps or a list of words, had {}", node.kind()),
+            );
             None
         }
     }
@@ -75,8 +94,22 @@ fn refused(modifier: Modifier) -> bool {
     use Modifier as M;
     !matches!(
         modifier,
-        M::Contains | M::StartsWith | M::EndsWith | M::All | M::Re | M::Cidr | M::Exists | M::Cased | M::Lt | M::Lte | M::Gt
-            | M::Gte | M::Neq | M::IgnoreCase | M::Multiline | M::DotAll
+        M::Contains
+            | M::StartsWith
+            | M::EndsWith
+            | M::All
+            | M::Re
+            | M::Cidr
+            | M::Exists
+            | M::Cased
+            | M::Lt
+            | M::Lte
+            | M::Gt
+            | M::Gte
+            | M::Neq
+            | M::IgnoreCase
+            | M::Multiline
+            | M::DotAll
     )
 }
 
@@ -107,7 +140,8 @@ fn tests(name: &str, kind: Kind, spec: &FieldSpec, node: &Node) -> Result<Expr, 
             None => grouped.push((op, literal.into_iter().collect())),
         }
     }
-    let parts = grouped.into_iter().map(|(op, values)| Expr::Test(Test { column: name.to_owned(), op, all, values })).collect();
+    let parts =
+        grouped.into_iter().map(|(op, values)| Expr::Test(Test { column: name.to_owned(), op, all, values })).collect();
     let joined = if all { and(parts) } else { or(parts) };
     Ok(if spec.has_modifier(Modifier::Neq) { Expr::Not(Box::new(joined)) } else { joined })
 }
@@ -121,7 +155,9 @@ fn read(kind: Kind, spec: &FieldSpec, node: &Node) -> Result<(Op, Option<Literal
         (Kind::Int, Some(op)) => (op, Literal::Int(int(&text)?)),
         (_, Some(_)) => return Err("lt, lte, gt and gte need a column of whole numbers".to_owned()),
         (Kind::Int, None) => (Op::Equal, Literal::Int(int(&text)?)),
-        (Kind::Bool, None) => (Op::Equal, Literal::Bool(text.parse().map_err(|_| format!("needed true or false, had `{text}`"))?)),
+        (Kind::Bool, None) => {
+            (Op::Equal, Literal::Bool(text.parse().map_err(|_| format!("needed true or false, had `{text}`"))?))
+        }
         (Kind::Address, None) => (Op::Cidr, Literal::Cidr(range(&text, spec)?)),
         (Kind::Text, None) => word(&text, &spec.modifiers)?,
         (Kind::Pseudonym, None) => return Err("holds keyed hashes: needed `exists` or null".to_owned()),
@@ -226,10 +262,14 @@ fn keywords(modifiers: &[Modifier], node: &Node, table: TableId, report: &mut Re
     let modifiers: Vec<Modifier> = modifiers.iter().copied().chain([Modifier::Contains]).collect();
     let mut words = Vec::new();
     for value in values {
-        let read = value.scalar().ok_or_else(|| format!("needed a word, had {}", value.kind())).and_then(|t| word(&t, &modifiers));
+        let read = value
+            .scalar()
+            .ok_or_else(|| format!("needed a word, had {}", value.kind()))
+            .and_then(|t| word(&t, &modifiers));
         match read {
             Ok((op, literal)) => {
-                let test = |c: &str| Expr::Test(Test { column: c.to_owned(), op, all: false, values: vec![literal.clone()] });
+                let test =
+                    |c: &str| Expr::Test(Test { column: c.to_owned(), op, all: false, values: vec![literal.clone()] });
                 words.push(or(column::text_columns(table).map(test).collect()));
             }
             Err(message) => {

@@ -24,7 +24,10 @@ const MOST_VALUES: usize = 200_000;
 /// The compiled condition, or nothing where the report says what is wrong.
 pub(crate) fn compile(detection: &Node, table: TableId, fields: &Fields, report: &mut Report) -> Option<Expr> {
     let Some(entries) = detection.map() else {
-        report.error(detection.line, format!("`detection`: needed a map of selections and a `condition`, had {}", detection.kind()));
+        report.error(
+            detection.line,
+            format!("`detection`: needed a map of selections and a `condition`, had {}", detection.kind()),
+        );
         return None;
     };
     let mut selections = Vec::new();
@@ -35,7 +38,10 @@ pub(crate) fn compile(detection: &Node, table: TableId, fields: &Fields, report:
             "condition" => condition_node = Some(node),
             "timeframe" => {
                 sound = false;
-                report.error(name.line, "`timeframe`: a condition judges one row; needed a `sql` body with a `window` for counts over time");
+                report.error(
+                    name.line,
+                    "`timeframe`: a condition judges one row; needed a `sql` body with a `window` for counts over time",
+                );
             }
             _ => match item::selection(node, table, fields, report) {
                 Some(expr) => selections.push((name.text.as_str(), expr)),

@@ -11,7 +11,9 @@ fn over(table: TableId, text: &str) -> Result<String, String> {
     let expr = compile(&doc, table, &Fields::default(), &mut report);
     match expr {
         Some(expr) => Ok(show(&expr)),
-        None => Err(report.errors.first().map(ToString::to_string).unwrap_or_else(|| "refused without a word".to_owned())),
+        None => {
+            Err(report.errors.first().map(ToString::to_string).unwrap_or_else(|| "refused without a word".to_owned()))
+        }
     }
 }
 
@@ -73,7 +75,10 @@ fn regular_expressions_are_kept_and_checked() {
 #[test]
 fn addresses_and_ranges() {
     assert_eq!(one("src_ip: 10.0.0.1"), "src_ip Cidr [10.0.0.1-10.0.0.1]");
-    assert_eq!(one("src_ip|cidr: [10.0.0.0/8, '2001:db8::/32']"), "src_ip Cidr [10.0.0.0-10.255.255.255 2001:db8::-2001:db8:ffff:ffff:ffff:ffff:ffff:ffff]");
+    assert_eq!(
+        one("src_ip|cidr: [10.0.0.0/8, '2001:db8::/32']"),
+        "src_ip Cidr [10.0.0.0-10.255.255.255 2001:db8::-2001:db8:ffff:ffff:ffff:ffff:ffff:ffff]"
+    );
     assert_eq!(one("src_ip|startswith: '192.168.'"), "src_ip Cidr [192.168.0.0-192.168.255.255]");
     assert_eq!(one("src_ip: '10.*'"), "src_ip Cidr [10.0.0.0-10.255.255.255]");
     assert!(one("src_ip: ten").contains("needed an address or a range"), "{}", one("src_ip: ten"));
@@ -84,7 +89,10 @@ fn addresses_and_ranges() {
 fn numbers_truth_and_absence() {
     assert_eq!(one("status: [200, '404']"), "status Equal [200 404]");
     assert_eq!(one("status|gte: 500"), "status Gte [500]");
-    assert_eq!(one("status|lt: 500") + &one("status|lte: 5") + &one("status|gt: 5"), "status Lt [500]status Lte [5]status Gt [5]");
+    assert_eq!(
+        one("status|lt: 500") + &one("status|lte: 5") + &one("status|gt: 5"),
+        "status Lt [500]status Lte [5]status Gt [5]"
+    );
     assert_eq!(one("has_query: true"), "has_query Equal [true]");
     assert_eq!(one("server: null"), "server Missing");
     assert_eq!(one("server: [null, nginx]"), "(server Missing or server Equal ['nginx'])");
@@ -134,11 +142,20 @@ fn lists_of_maps_are_alternatives() {
 #[test]
 fn mistakes_name_their_line_and_the_nearest_word() {
     let said = |text: &str| http(text).unwrap_err();
-    assert_eq!(said("s:\n  path|contians: x\ncondition: s\n"), "r.yml:2: `path|contians`: unknown modifier `contians`, did you mean `contains`?");
+    assert_eq!(
+        said("s:\n  path|contians: x\ncondition: s\n"),
+        "r.yml:2: `path|contians`: unknown modifier `contians`, did you mean `contains`?"
+    );
     assert_eq!(said("s:\n  pth: x\ncondition: s\n"), "r.yml:2: table `http` has no field `pth`, did you mean `path`?");
-    assert_eq!(said("sel: {path: x}\ncondition: sell\n"), "r.yml:2: `condition` names a selection that is not there: `sell`, did you mean `sel`?");
+    assert_eq!(
+        said("sel: {path: x}\ncondition: sell\n"),
+        "r.yml:2: `condition` names a selection that is not there: `sell`, did you mean `sel`?"
+    );
     assert_eq!(said("sel: {path: x}\ncondition: 1 of f*\n"), "r.yml:2: `condition`: no selection is called `f*`");
-    assert!(said("sel: {path: x}\ncondition: sel and\n").starts_with("r.yml:2: `condition` cannot be read at column 8: expected"));
+    assert!(
+        said("sel: {path: x}\ncondition: sel and\n")
+            .starts_with("r.yml:2: `condition` cannot be read at column 8: expected")
+    );
     assert!(said("sel: {path: x}\n").contains("needed a `condition`"));
     assert!(said("sel: {path|base64offset: x}\ncondition: sel\n").contains("unknown modifier `base64offset`"));
     assert!(said("sel: {path: x}\ntimeframe: 5m\ncondition: sel\n").starts_with("r.yml:2: `timeframe`"));
@@ -152,7 +169,9 @@ fn depth_is_bounded() {
     assert!(deep(10).is_ok());
     assert!(deep(70).unwrap_err().contains("at most 64"));
     assert!(deep(60_000).unwrap_err().contains("at most 64"));
-    assert!(http(&format!("s: {{path: x}}\ncondition: {}s\n", "not ".repeat(9_000))).unwrap_err().contains("at most 64"));
+    assert!(
+        http(&format!("s: {{path: x}}\ncondition: {}s\n", "not ".repeat(9_000))).unwrap_err().contains("at most 64")
+    );
 }
 
 #[test]
