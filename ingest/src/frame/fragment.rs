@@ -48,6 +48,8 @@ struct Datagram {
     have: usize,
     /// What the first fragment says that it carries.
     proto: Option<u8>,
+    /// Whether it was said that it has too many fragments.
+    said: bool,
     parts: BTreeMap<usize, Vec<u8>>,
     /// Length, once the last fragment was seen.
     len: Option<usize>,
@@ -62,6 +64,8 @@ pub(super) enum Outcome {
     Complete(Vec<u8>, u8),
     /// It cannot belong to a datagram; what was wrong.
     Refused(&'static str),
+    /// One more of a datagram that has too many, which was said.
+    TooMany,
 }
 
 /// Datagrams that wait for fragments.
@@ -95,7 +99,8 @@ impl Fragments {
         }
         let Some(datagram) = self.waiting.get_mut(&id) else { return Outcome::Waits };
         if datagram.parts.len() >= MOST_PARTS {
-            return Outcome::Refused("too many fragments");
+            let said = std::mem::replace(&mut datagram.said, true);
+            return if said { Outcome::TooMany } else { Outcome::Refused("too many fragments") };
         }
         let before = datagram.have;
         self.overlapped = datagram.insert(part.offset, part.data);
@@ -242,6 +247,15 @@ mod tests {
         }
         assert_eq!((fragments.waiting.len(), fragments.crowded_out), (MOST_DATAGRAMS, 5));
         assert_eq!(fragments.add(ID, part(65_528, &[0; 16], false), 0), Outcome::Refused("fragment beyond 65535"));
+    }
+
+    #[test]
+    fn too_many_fragments_are_said_once() {
+        let mut fragments = Fragments::default();
+        let outcomes: Vec<_> = (0..MOST_PARTS + 3).map(|i| fragments.add(ID, part(i * 16, &[1; 8], true), 0)).collect();
+        let (kept, refused) = outcomes.split_at(MOST_PARTS);
+        assert!(kept.iter().all(|o| *o == Outcome::Waits));
+        assert_eq!(refused, [Outcome::Refused("too many fragments"), Outcome::TooMany, Outcome::TooMany]);
     }
 
     #[test]

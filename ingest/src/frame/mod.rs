@@ -56,9 +56,12 @@ impl<'a> View<'a> {
         self.block.get(self.start..self.end).unwrap_or_default()
     }
     fn skip(self, octets: usize) -> Self {
+        let start = self.start + octets;
+        if start <= self.end {
+            return Self { start, ..self };
+        }
         // What is passed over beyond the captured octets is not there to be payload, either.
-        let lacking = octets.saturating_sub(self.len());
-        Self { start: (self.start + octets).min(self.end), cut: self.cut.saturating_sub(lacking), ..self }
+        Self { start: self.end, cut: self.cut.saturating_sub(start - self.end), ..self }
     }
     const fn len(&self) -> usize {
         self.end - self.start
@@ -239,6 +242,7 @@ impl Frames {
         }
         match outcome {
             Outcome::Waits => {}
+            Outcome::TooMany => self.counters.dropped("fragment_refused", 1),
             Outcome::Refused(detail) => {
                 self.counters.dropped("fragment_refused", 1);
                 context.odd("malformed", "fragment", detail, 0, payload.len());

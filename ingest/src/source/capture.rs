@@ -165,7 +165,10 @@ impl Capture {
             self.cut = Some(Cut { detail: "record length", needed: u64::from(len), had: MOST_CAPTURED as u64 });
             return Ok(None);
         }
-        let had = self.bytes.want(16 + captured)?.len();
+        let mut had = head.len();
+        if had < 16 + captured {
+            had = self.bytes.want(16 + captured)?.len();
+        }
         if had < 16 + captured {
             self.cut = Some(Cut { detail: "record", needed: 16 + u64::from(len), had: had as u64 });
             return Ok(None);

@@ -229,8 +229,11 @@ impl Reader {
             odds: Vec::new(),
             early: Vec::new(),
         };
-        for i in 0..reader.streams.len() {
-            reader.advance(i)?;
+        // One input needs no merging, and its packets no waiting place.
+        if reader.streams.len() > 1 {
+            for i in 0..reader.streams.len() {
+                reader.advance(i)?;
+            }
         }
         Ok(reader)
     }
@@ -315,8 +318,10 @@ impl Reader {
     }
 
     fn merged(&mut self) -> Result<Option<RawPacket>, SourceError> {
-        let least = if self.streams.len() == 1 { Some(0) } else { self.heads.pop().map(|Reverse((_, i))| i) };
-        let Some(i) = least else { return Ok(None) };
+        if self.streams.len() == 1 {
+            return self.pull(0);
+        }
+        let Some(Reverse((_, i))) = self.heads.pop() else { return Ok(None) };
         let packet = self.streams.get_mut(i).and_then(|s| s.head.take());
         self.advance(i)?;
         Ok(packet)
@@ -324,8 +329,19 @@ impl Reader {
 
     /// Reads the next head of a stream.
     fn advance(&mut self, i: usize) -> Result<(), SourceError> {
-        let many = self.streams.len() > 1;
-        let Some(stream) = self.streams.get_mut(i) else { return Ok(()) };
+        let head = self.pull(i)?;
+        if let Some(packet) = &head {
+            self.heads.push(Reverse((packet.ts, i)));
+        }
+        if let Some(stream) = self.streams.get_mut(i) {
+            stream.head = head;
+        }
+        Ok(())
+    }
+
+    /// The next packet of a stream, accounted for; at its end what it broke off with becomes an oddity.
+    fn pull(&mut self, i: usize) -> Result<Option<RawPacket>, SourceError> {
+        let Some(stream) = self.streams.get_mut(i) else { return Ok(None) };
         let next = match stream.capture.next() {
             Ok(next) => next,
             // What the system refuses ends the run; a compression that was cut or damaged ends this input.
@@ -343,9 +359,6 @@ impl Reader {
             s.bytes += u64::from(packet.wire_len);
             s.first = Some(s.first.map_or(packet.ts, |t| t.min(packet.ts)));
             s.last = Some(s.last.map_or(packet.ts, |t| t.max(packet.ts)));
-            if many {
-                self.heads.push(Reverse((packet.ts, i)));
-            }
         } else if let Some(cut) = stream.capture.cut.filter(|_| !stream.summary.truncated) {
             stream.summary.truncated = true;
             let ts = stream.summary.last.unwrap_or_default();
@@ -353,10 +366,9 @@ impl Reader {
             let stamp = Stamp { ts, eff: ts, frame, input: u16::try_from(i).unwrap_or(u16::MAX) };
             let odd = odd_of("truncated", cut.detail, stamp);
             self.early.push(ReaderOdd { needed: Some(cut.needed), had: Some(cut.had), ..odd });
+            self.settle();
         }
-        stream.head = next;
-        self.settle();
-        Ok(())
+        Ok(next)
     }
 
     /// Gives oddities that belong to no packet their effective time, once there is a clock: what the last packet of a cut input
