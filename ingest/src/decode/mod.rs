@@ -3,6 +3,8 @@
 //! Decoding cannot fail, it can only be odd: broken input is evidence and becomes an `oddity` row. A protocol is found by
 //! content first and by port second. A new protocol is its file here and its line in [`ALL`]; dispatch, documentation, fuzz
 //! targets and benches come from that list.
+#[cfg(test)]
+mod collection;
 mod cursor;
 mod dns;
 pub mod pairs;

@@ -83,6 +83,12 @@ impl Ssh {
         if dir == Dir::Src { src } else { dst }
     }
 
+    /// Whether the client is of those that pad what a user typed.
+    fn pads(&self) -> bool {
+        let [client, _] = &self.sides;
+        client.software.as_deref().is_some_and(|s| s.starts_with("OpenSSH"))
+    }
+
     fn over(&mut self, dir: Dir) -> Progress {
         self.side(dir).phase = Phase::Over;
         Progress::Done
@@ -167,8 +173,7 @@ impl Ssh {
                 self.judge.asked(framing, length, mark)
             }
             Dir::Dst => {
-                let [client, _] = &self.sides;
-                let pads = client.software.as_deref().is_some_and(|s| s.starts_with("OpenSSH"));
+                let pads = self.pads();
                 self.judge.answered(framing, length, pads)
             }
         };
@@ -231,7 +236,8 @@ impl Decoder for Ssh {
 
     fn end(&mut self, now: i64, rows: &mut Rows<'_>) {
         let Some(began) = self.began.take() else { return };
-        let (judged, mark) = self.judge.closed(self.rows > 0);
+        let (said, pads) = (self.rows > 0, self.pads());
+        let (judged, mark) = self.judge.closed(said, pads);
         if let Some(judged) = judged {
             self.write(&judged, mark.unwrap_or(began), now, rows);
         }

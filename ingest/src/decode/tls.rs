@@ -152,7 +152,7 @@ impl Tls {
                 self.finish(segment.last.eff, rows);
             }
             // The client's key exchange follows its certificate.
-            16 if self.server.is_some() => self.finish(segment.last.eff, rows),
+            16 => self.changed(segment, rows),
             _ => {}
         }
     }
@@ -174,10 +174,12 @@ impl Tls {
         }
     }
 
-    /// The cipher changes: what follows in that direction is encrypted.
+    /// The cipher changes, or the client sends its part of the key: with the server's hello there is nothing more to see,
+    /// without it the capture has one direction only.
     fn changed(&mut self, segment: &Segment<'_>, rows: &mut Rows<'_>) {
-        if self.server.is_some() {
-            self.finish(segment.last.eff, rows);
+        match self.server {
+            Some(_) => self.finish(segment.last.eff, rows),
+            None => self.lost = true,
         }
     }
 
@@ -224,11 +226,16 @@ impl Tls {
 
     fn record(&mut self, segment: &Segment<'_>, kind: u8, content: &[u8], rows: &mut Rows<'_>) -> bool {
         match kind {
-            20 => self.changed(segment, rows),
-            21 => self.alert(segment, content, rows),
-            _ => return self.handshake(segment, content, rows) || self.written,
+            20 => {
+                self.changed(segment, rows);
+                true
+            }
+            21 => {
+                self.alert(segment, content, rows);
+                self.written
+            }
+            _ => self.handshake(segment, content, rows) || self.written,
         }
-        self.written
     }
 
     fn seal(&mut self, dir: Dir) -> Progress {

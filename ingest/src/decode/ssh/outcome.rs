@@ -138,8 +138,8 @@ impl Judge {
         }
     }
 
-    /// The connection is over: what is left to say. `said` if a row was written.
-    pub(super) fn closed(&mut self, said: bool) -> (Option<Verdict>, Option<Mark>) {
+    /// The connection is over: what is left to say. `said` if a row was written; `pads` as above.
+    pub(super) fn closed(&mut self, said: bool, pads: bool) -> (Option<Verdict>, Option<Mark>) {
         let pending = self.pending.take();
         let mark = pending.map(|p| p.mark);
         match pending.filter(|p| p.typed() && !p.first) {
@@ -149,7 +149,8 @@ impl Judge {
             }
             Some(_) => (Some(unknown()), mark),
             None if said => (None, None),
-            None if self.failures > 0 => (Some(refused("low", "closed after failures", None)), mark),
+            // Who pads has asked for the methods first: a second failure is a key refused.
+            None if self.failures > u32::from(pads) => (Some(refused("low", "closed after failures", None)), mark),
             None => (Some(unknown()), mark),
         }
     }

@@ -86,7 +86,8 @@ fn passwords_are_attempts_and_offers_of_keys_are_none() {
     assert_eq!(told(&login(CHACHA, &format!("{start} c148 s76 c148 s76 c148 s76"))), ["refused medium password"; 3]);
     let right = told(&login(CHACHA, &format!("{start} c148 s76 c148 s28")));
     assert_eq!(right, ["refused medium password", "ok medium password"]);
-    assert_eq!(told(&login(CHACHA, start)), ["refused low -"], "closed after failures without an attempt");
+    assert_eq!(told(&login(CHACHA, start)), ["refused low -"], "closed after a key was refused");
+    assert_eq!(told(&login(CHACHA, "c44 s44 c60 s76")), ["unknown low -"], "only asked for the methods");
 }
 
 #[test]

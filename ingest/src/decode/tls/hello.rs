@@ -143,9 +143,15 @@ impl ServerHello {
         let mut c = Cursor::new(body);
         self.version = c.u16()?;
         c.take(32)?;
-        c.counted8()?;
+        // Drafts of 1.3 up to the 21st have neither session nor compression here.
+        let draft = self.version >> 8 == 0x7f;
+        if !draft {
+            c.counted8()?;
+        }
         self.cipher = c.u16()?;
-        c.u8()?;
+        if !draft {
+            c.u8()?;
+        }
         let list = if c.is_empty() { &[][..] } else { c.counted16()? };
         let mut list = Cursor::new(list);
         while !list.is_empty() {

@@ -114,6 +114,17 @@ fn alerts_silence_and_loss() {
 }
 
 #[test]
+fn one_direction_and_drafts() {
+    let sealed = record(22, &[0xee; 40]);
+    let alone = [client(), record(22, &message(16, &[0; 8])), record(20, &[1]), sealed].concat();
+    let out = run(&PROTOCOL, &[src(1, alone), src(9 * S, [])]);
+    assert_eq!((&*tls(&out)[0].1.outcome, oddities(&out).len()), ("not_seen", 0), "what is encrypted is not read");
+    let draft = message(2, &[&[0x7f, 0x12][..], &[8; 32], &[0x13, 1], &counted16(&extension(40, &[0; 4]))].concat());
+    let row = &rows(&[src(1, client()), dst(2, record(22, &draft))])[0];
+    assert_eq!((row.version.as_deref(), row.cipher.as_deref()), (Some("7f12"), Some("1301")));
+}
+
+#[test]
 fn the_client_is_who_sent_the_client_hello() {
     let out = run(&PROTOCOL, &[dst(1, client()), src(2, record(22, &server_message(0x0304)))]);
     assert_eq!(tls(&out)[0].0.src_ip, ends(&PROTOCOL).dst_ip);

@@ -1,0 +1,87 @@
+//! Decoders on captures that others made, where they lie beside the workspace; the values are those of other programs.
+use std::{collections::BTreeMap, path::Path};
+
+use arrow::{
+    array::{ArrayRef, RecordBatch},
+    datatypes::DataType,
+    util::display::array_value_to_string,
+};
+use lidr_schema::TableId;
+
+use super::testing::key;
+use crate::{
+    run::{Config, run},
+    sink::{Sink, SinkError},
+    source::{Input, Reader},
+};
+
+type Line = BTreeMap<String, String>;
+
+/// Rows as text, by table.
+#[derive(Default)]
+struct Lines(BTreeMap<&'static str, Vec<Line>>);
+
+impl Sink for Lines {
+    fn rows(&mut self, table: TableId, batch: RecordBatch) -> Result<(), SinkError> {
+        for at in 0..batch.num_rows() {
+            let schema = batch.schema();
+            let cells = schema.fields().iter().zip(batch.columns());
+            let line = cells.map(|(f, c)| (f.name().clone(), cell(c, at))).collect();
+            self.0.entry(table.name()).or_default().push(line);
+        }
+        Ok(())
+    }
+    fn floor(&mut self, _: i64) -> Result<(), SinkError> {
+        Ok(())
+    }
+}
+
+/// A cell as text; times are not needed here.
+fn cell(column: &ArrayRef, at: usize) -> String {
+    match column.data_type() {
+        DataType::Timestamp(..) => String::new(),
+        _ => array_value_to_string(column, at).unwrap(),
+    }
+}
+
+/// The rows of one table; none where the capture is not there.
+fn lines(capture: &str, table: &str, workers: usize) -> Option<Vec<Line>> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/captures").join(capture);
+    if !path.exists() {
+        return None;
+    }
+    let reader = Reader::open(&[Input::Path { sensor: None, path }]).unwrap();
+    let mut sink = Lines::default();
+    run(reader, &Config::new("here", workers, key(), "test"), &mut sink, &mut |_| {}).unwrap();
+    Some(sink.0.remove(table).unwrap_or_default())
+}
+
+/// Those columns of every row, joined by a blank.
+fn columns(lines: &[Line], names: &[&str]) -> Vec<String> {
+    lines.iter().map(|line| names.iter().map(|n| line[*n].as_str()).collect::<Vec<_>>().join(" ")).collect()
+}
+
+#[test]
+fn product_is_counted_as_other_programs_read_it() {
+    let names = ["protocol", "format", "pdus", "bytes", "keepalives", "ne_name", "point", "first_seq"];
+    let Some(all) = lines("li/x2-demo-01.pcap", "delivery", 1) else { return };
+    assert_eq!(columns(&all, &names), ["x2 sip 1 539 0   "]);
+    let Some(all) = lines("li/vectors.pcap", "delivery", 2) else { return };
+    assert_eq!(columns(&all, &names), ["x3 ipv4 1 28 0 NF1 POI1 1", "x2x3  0 0 1   "]);
+}
+
+#[test]
+fn a_hello_over_two_segments_is_one_handshake() {
+    let Some(all) = lines("mgmt/tls-split-client-hello.pcap", "tls", 1) else { return };
+    let names = ["client_version", "version", "cipher", "sni", "alpn", "outcome", "frame"];
+    assert_eq!(columns(&all, &names), ["1.3 1.3 1301 clients2.google.com h2,http/1.1 ok 4"]);
+}
+
+#[test]
+fn guessed_passwords_are_counted() {
+    let Some(all) = lines("mgmt/sshguess.pcap", "auth", 2) else { return };
+    let names = ["outcome", "method", "client_software", "client_fingerprint", "server_fingerprint"];
+    let one = "refused password OpenSSH_6.2 1f120ecfc2c57fbdeaf66b93a3bf26ee 3711ee816d3ea9975d96c39c31c54299";
+    // As many as there are packets of a padded password.
+    assert_eq!(columns(&all, &names), [one; 17]);
+}
