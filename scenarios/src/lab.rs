@@ -32,6 +32,8 @@ pub(crate) const TABLES: &[(&str, &str)] = &[
     ("elements.csv", ELEMENTS),
     ("destinations.csv", DESTINATIONS),
     ("history.csv", HISTORY),
+    ("allow.csv", "kind,address,port,note\nbastion,10.20.0.10,22,jump1\nnms,10.20.0.20,161,nms1\n"),
+    ("accounts.csv", "user,role,hosts,on_call,hours\nli-admf,li-operator,10.66.0.10,true,\nops7,engineer,10.20.0.31,false,0;1;2;3;4@7-18\n"),
     ("sensors.csv", "name,sees,note\nlocal,core;mgmt;li-admin;li-mediation,the tap of the scenarios\n"),
     ("tickets.csv", "id,user,objects,from,to,approved_by,note\nCHG-100,eng3,pe2,2026-11-19T22:00:00Z,2026-11-19T23:00:00Z,lead1,line card\n"),
 ];
@@ -66,8 +68,6 @@ const DEVICES: &str = "\
 name,role,vendor,addresses,loopback,zone,aaa_only,app_hosting
 pe1,router,cisco,10.0.0.1,10.255.0.1,core,true,false
 pe2,router,cisco,10.0.0.2,10.255.0.2,core,true,false
-jump1,server,,10.20.0.10,,mgmt,,
-nms1,server,,10.20.0.20,,mgmt,,
 ";
 
 const ELEMENTS: &str = "\

@@ -75,11 +75,6 @@ impl Tcp {
         self.now += span.max(0);
     }
 
-    /// Lets time pass until `at`, if that is ahead.
-    pub(crate) fn until(&mut self, at: i64) {
-        self.now = self.now.max(at);
-    }
-
     fn turn(&mut self) {
         self.now += self.rtt / 2;
     }

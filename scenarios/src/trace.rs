@@ -28,13 +28,6 @@ impl Trace {
         self.frames.len()
     }
 
-    /// Takes the frames over that lie in `from..to`.
-    pub(crate) fn absorb(&mut self, other: &Self, from: i64, to: i64) {
-        for frame in other.frames.iter().filter(|f| (from..to).contains(&f.at)) {
-            self.push(frame.at, other.octets_of(*frame));
-        }
-    }
-
     fn octets_of(&self, frame: Frame) -> &[u8] {
         self.octets.get(frame.start..frame.start + frame.len).unwrap_or_default()
     }

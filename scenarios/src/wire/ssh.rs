@@ -1,11 +1,6 @@
 //! SSH (RFC 4253): banners and KEXINIT in the clear, then packets whose length alone can be seen.
 use crate::rng::Rng;
 
-/// Banner of the jump host's client.
-pub(crate) const CLIENT: &[u8] = b"SSH-2.0-OpenSSH_9.6\r\n";
-/// Banner of a router.
-pub(crate) const ROUTER: &[u8] = b"SSH-2.0-Cisco-1.25\r\n";
-
 const KEX: &str = "curve25519-sha256,ecdh-sha2-nistp256,diffie-hellman-group14-sha256";
 const HOST_KEYS: &str = "rsa-sha2-512,rsa-sha2-256,ssh-ed25519";
 const CIPHERS: &str = "aes128-ctr,aes256-ctr,aes256-gcm@openssh.com";
