@@ -65,7 +65,12 @@ fn run(rule: &Rule, case: &Case) -> Result<(), String> {
     if case.until.is_none() {
         findings.extend(engine.finish(end).map_err(|e| e.to_string())?);
     }
-    compare(case, &findings, None, &key)
+    findings.extend(engine.open());
+    if let Some(message) = engine.failure() {
+        return Err(message.to_owned());
+    }
+    let reason = engine.stats().not_evaluated.into_iter().next().map(|n| n.reason);
+    compare(case, &findings, reason.as_deref(), &key)
 }
 
 /// A row with its times filled in: `at` means both, `due` is `ts` unless told.

@@ -1,20 +1,25 @@
 //! Rows in, findings out.
 //!
 //! Windows tumble on the watermark. A window is judged once no row can come that it would have to see; windows of all rules are
-//! run in the order of the moments at which that is so, and what is found at one moment is written together. Results of rules on
-//! single rows wait for the watermark to pass them, so that lines come in one order whatever the batches were.
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+//! run in the order of the moments at which that is so, and what is found at one moment is written together. Rules on single rows
+//! do not wait for the watermark. A query that fails ends its rule, which is then counted among those that were not evaluated:
+//! one row that somebody crafted must not stop the judging of all others.
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
 
 use arrow::array::RecordBatch;
 use lidr_rules::{Rule, Window};
-use lidr_schema::TableId;
+use lidr_schema::{TableId, dynamic::conform};
 
 use crate::{
     EngineError, Finding, Site,
     fold::{Facts, Fold, Hit},
     judge::Moment,
     plan::Planner,
-    rows::Rows,
+    rows::{Rows, dues},
     state::{State, lacks},
     stopwatch::timed,
 };
@@ -79,12 +84,15 @@ pub struct Engine {
     site: Site,
     rows: Rows,
     fold: Fold,
-    /// Results on single rows that the watermark has not passed.
+    /// Results on single rows that are not written yet, by the moment they were made.
     waiting: BTreeMap<i64, Vec<(usize, Hit)>>,
     watermark: i64,
     due: Option<(i64, i64)>,
     stats: EngineStats,
 }
+
+/// Greatest distance of a `due` from the epoch, µs: arithmetic on windows stays far from its limits.
+const MOST_TIME: i64 = 40_000_000_000_000_000;
 
 /// A run that is due at some moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -135,86 +143,114 @@ impl Engine {
     /// # Errors
     /// If they are not rows of that table.
     pub fn push(&mut self, table: TableId, batch: RecordBatch, broker: Option<Arc<BrokerOrigin>>) -> Result<(), EngineError> {
-        if batch.num_rows() == 0 {
+        if batch.num_rows() == 0 || self.watermark == i64::MAX {
             return Ok(());
         }
-        self.stats.rows += batch.num_rows() as u64;
-        self.single_rows(table, &batch, broker.clone())?;
-        let Some((least, most)) = self.rows.push(table, batch, broker) else {
-            return Err(EngineError::Rows { table: table.name().to_owned(), message: "there is no column `due`".to_owned() });
-        };
-        if least <= self.watermark {
-            self.stats.late += 1;
+        let misfit = |message: String| EngineError::Rows { table: table.name().to_owned(), message };
+        let batch = conform(&batch, &table.def().schema()).map_err(|e| misfit(e.to_string()))?;
+        let due = dues(&batch).map(|d| d.values().to_vec()).unwrap_or_default();
+        if due.iter().any(|d| d.abs() > MOST_TIME) {
+            return Err(misfit("`due` is no time of this or the next thousand years".to_owned()));
         }
-        let (first, last) = self.due.unwrap_or((least, most));
-        self.due = Some((first.min(least), last.max(most)));
+        self.stats.rows += batch.num_rows() as u64;
+        self.stats.late += due.iter().filter(|d| **d <= self.watermark).count() as u64;
+        let Some((least, most)) = self.rows.push(table, batch, broker) else { return Ok(()) };
+        let after = self.watermark.saturating_add(1);
+        let (first, last) = self.due.unwrap_or((least.max(after), most.max(after)));
+        self.due = Some((first.min(least.max(after)), last.max(most.max(after))));
         self.stats.peak_rows = self.rows.peak;
         Ok(())
     }
 
-    /// Rules without a window judge rows as they come.
-    fn single_rows(&mut self, table: TableId, batch: &RecordBatch, broker: Option<Arc<BrokerOrigin>>) -> Result<(), EngineError> {
-        for (number, (rule, state)) in self.rules.iter().zip(&mut self.states).enumerate() {
-            if rule.window.is_some() || !state.events.contains(&table) {
-                continue;
-            }
-            let mut only = Rows::default();
-            only.push(table, batch.clone(), broker.clone());
-            let moment = Moment { window: None, made: None, pending: false };
-            let edges = (i64::MIN, i64::MAX, i64::MIN, i64::MAX);
-            let (hits, took) = timed(|| state.run(rule, &self.planner, &self.site, &mut only, edges, moment));
-            *self.stats.seconds.entry(rule.code.clone()).or_default() += took;
-            for hit in hits? {
-                self.waiting.entry(hit.made).or_default().push((number, hit));
+    /// Rules without a window judge rows as they come, whatever the watermark.
+    fn arrive(&mut self) -> Result<(), EngineError> {
+        let kept: BTreeSet<TableId> = self.windowed().flat_map(|(_, state)| state.reads()).collect();
+        let runs = self.rows.arrivals(self.watermark, |table| kept.contains(&table));
+        for run in runs.map_err(|e| EngineError::Setup(e.to_string()))? {
+            let seen = run.seen(0, run.len()).map_err(|e| EngineError::Setup(e.to_string()))?;
+            for (number, (rule, state)) in self.rules.iter().zip(&mut self.states).enumerate() {
+                if rule.window.is_some() || state.failed.is_some() || !state.events.contains(&run.table()) {
+                    continue;
+                }
+                let (hits, took) = timed(|| state.run_on(rule, &self.planner, &self.site, &run, &seen));
+                *self.stats.seconds.entry(rule.code.clone()).or_default() += took;
+                for hit in state.judged(hits) {
+                    self.waiting.entry(hit.made).or_default().push((number, hit));
+                }
             }
         }
         Ok(())
+    }
+
+    fn windowed(&self) -> impl Iterator<Item = (&Rule, &State)> {
+        self.rules.iter().zip(&self.states).filter(|(rule, _)| rule.window.is_some())
     }
 
     /// Judges what is due: no later row has `due` at or below the watermark. `i64::MAX` only notes that the input has ended:
     /// [`Engine::finish`] must follow.
     ///
     /// # Errors
-    /// If a query fails.
+    /// If rows cannot be put in order; a query that fails only ends its rule.
     pub fn advance(&mut self, watermark: i64) -> Result<Vec<Finding>, EngineError> {
-        if watermark <= self.watermark || watermark == i64::MAX {
-            return Ok(Vec::new());
+        self.arrive()?;
+        if watermark > self.watermark && watermark < i64::MAX {
+            self.settle(watermark)?;
         }
-        self.watermark = watermark;
-        let out = self.judge(watermark.saturating_add(1), None)?;
-        self.rows.forget(self.needed());
+        let out = self.judge(self.watermark.saturating_add(1), None);
+        self.forget();
         Ok(out)
     }
 
     /// Judges what is still open; `end` is the greatest clock or `due` of the input.
     ///
     /// # Errors
-    /// If a query fails.
+    /// If rows cannot be put in order; a query that fails only ends its rule.
     pub fn finish(&mut self, end: i64) -> Result<Vec<Finding>, EngineError> {
-        self.watermark = i64::MAX;
+        self.arrive()?;
+        self.settle(i64::MAX)?;
         let end = end.max(self.due.map_or(i64::MIN, |(_, last)| last));
-        self.judge(i64::MAX, Some(end))
+        let out = self.judge(i64::MAX, Some(end));
+        self.forget();
+        Ok(out)
     }
 
-    /// Everything whose moment is at or before `until`, moment by moment.
-    fn judge(&mut self, until: i64, end: Option<i64>) -> Result<Vec<Finding>, EngineError> {
+    fn settle(&mut self, watermark: i64) -> Result<(), EngineError> {
+        self.watermark = watermark;
+        self.rows.settle(watermark).map_err(|e| EngineError::Setup(e.to_string()))
+    }
+
+    /// Everything whose moment is at or before `until` and every result on a single row, moment by moment.
+    fn judge(&mut self, until: i64, end: Option<i64>) -> Vec<Finding> {
         let mut out = Vec::new();
+        let mut runs = self.next_runs(until);
         loop {
-            let runs = self.next_runs(until);
-            let row = self.waiting.keys().next().copied().filter(|made| *made < until);
+            let row = self.waiting.keys().next().copied();
             let run = runs.first().map(|r| r.moment);
             let Some(moment) = [row, run].into_iter().flatten().min() else { break };
-            out.extend(self.fold.close(moment, &self.rules, &self.facts));
+            out.extend(self.fold.close(moment.min(until), &self.rules, &self.facts));
             for (number, hit) in self.waiting.remove(&moment).unwrap_or_default() {
                 self.add(number, hit);
             }
-            for run in runs.into_iter().filter(|r| r.moment == moment) {
-                self.window(run, end)?;
+            if run == Some(moment) {
+                for run in runs.iter().filter(|r| r.moment == moment) {
+                    self.window(*run, end);
+                }
+                runs = self.next_runs(until);
             }
             out.extend(self.fold.moment(&self.rules, &self.facts));
         }
         out.extend(self.fold.close(until, &self.rules, &self.facts));
-        Ok(out)
+        out
+    }
+
+    /// What a query failed with, if one did.
+    pub(crate) fn failure(&self) -> Option<&str> {
+        self.states.iter().find_map(|s| s.failed.as_deref())
+    }
+
+    /// Findings that are open, as their last lines would be now.
+    pub(crate) fn open(&self) -> Vec<Finding> {
+        self.fold.lines(&self.rules, &self.facts)
     }
 
     fn add(&mut self, number: usize, hit: Hit) {
@@ -228,17 +264,15 @@ impl Engine {
         let Some((first, last)) = self.due else { return Vec::new() };
         let mut out = Vec::new();
         for (number, (rule, state)) in self.rules.iter().zip(&mut self.states).enumerate() {
-            let Some(w) = rule.window else { continue };
+            let Some(w) = rule.window.filter(|_| state.failed.is_none()) else { continue };
             let full = *state.next.get_or_insert(first.div_euclid(w.size));
             let early = *state.next_pending.get_or_insert(full);
-            let candidates = [
-                (full, (full + 1) * w.size + w.after, true),
-                (early, (early + 1) * w.size, false),
-            ];
-            for (window, moment, is_full) in candidates {
-                let wanted = is_full || rule.pending.is_some();
-                if wanted && moment <= until && window * w.size <= last {
-                    out.push(Run { moment, rule: number, window, full: is_full });
+            for (window, after, full) in [(full, w.after, true), (early, 0, false)] {
+                let wanted = full || rule.pending.is_some();
+                let Some(window) = state.next_window(rule, &self.rows, window, after).filter(|_| wanted) else { continue };
+                let moment = (window + 1) * w.size + after;
+                if moment <= until && window * w.size <= last {
+                    out.push(Run { moment, rule: number, window, full });
                 }
             }
         }
@@ -246,9 +280,9 @@ impl Engine {
         out
     }
 
-    fn window(&mut self, run: Run, end: Option<i64>) -> Result<(), EngineError> {
-        let (Some(rule), Some(state)) = (self.rules.get(run.rule), self.states.get_mut(run.rule)) else { return Ok(()) };
-        let Some(Window { size, before, after }) = rule.window else { return Ok(()) };
+    fn window(&mut self, run: Run, end: Option<i64>) {
+        let (Some(rule), Some(state)) = (self.rules.get(run.rule), self.states.get_mut(run.rule)) else { return };
+        let Some(Window { size, before, after }) = rule.window else { return };
         let (start, stop) = (run.window * size, (run.window + 1) * size);
         let until = if run.full { stop + after } else { stop };
         if run.full {
@@ -256,41 +290,54 @@ impl Engine {
         } else {
             state.next_pending = Some(run.window + 1);
         }
+        state.note(&self.rows, run.window, (start - before, until));
         // What was not seen may still have been to come.
         let blind = rule.absence && end.is_some_and(|end| until > end);
-        if !blind {
+        if blind {
+            state.blind += 1;
+        } else {
             let moment = Moment { window: Some((start, stop)), made: Some(stop + after), pending: !run.full };
-            let edges = (start, stop, start - before, until);
-            let (hits, took) = timed(|| state.run(rule, &self.planner, &self.site, &mut self.rows, edges, moment));
+            let (hits, took) = timed(|| state.run(rule, &self.planner, &self.site, &self.rows, (start - before, until), moment));
             *self.stats.seconds.entry(rule.code.clone()).or_default() += took;
-            for hit in hits? {
+            for hit in state.judged(hits) {
                 self.fold.add(run.rule, rule, hit);
             }
         }
-        if run.full {
-            state.learn(rule, &self.planner, &mut self.rows, start, stop)?;
-            if rule.pending.is_some() {
+        if run.full && state.failed.is_none() {
+            let learnt = state.learn(rule, &self.planner, &self.rows, start, stop);
+            state.sound(learnt);
+            if rule.pending.is_some() && !blind {
                 self.fold.unconfirmed(run.rule, (start, stop));
             }
         }
-        Ok(())
     }
 
-    /// The least `due` that a window still to come may see.
-    fn needed(&self) -> i64 {
-        let each = self.rules.iter().zip(&self.states).filter_map(|(rule, state)| {
-            let w = rule.window?;
-            Some(state.next.map_or(i64::MIN, |next| next * w.size - w.before))
-        });
-        each.min().unwrap_or(i64::MAX)
+    /// Lets go of rows that no window to come may see.
+    fn forget(&mut self) {
+        let mut needed: BTreeMap<TableId, i64> = BTreeMap::new();
+        for (rule, state) in self.windowed().filter(|(_, s)| s.failed.is_none()) {
+            let Some(w) = rule.window else { continue };
+            let from = state.next.map_or(i64::MIN, |next| next * w.size - w.before);
+            // An early run never comes after the full one, so the full one's rows are enough for both.
+            for table in state.reads() {
+                needed.entry(table).and_modify(|n| *n = from.min(*n)).or_insert(from);
+            }
+        }
+        self.rows.forget(|table| needed.get(&table).copied().unwrap_or(i64::MAX));
     }
 
     /// What it did so far.
     #[must_use]
     pub fn stats(&self) -> EngineStats {
         let mut stats = self.stats.clone();
+        for (rule, state) in self.rules.iter().zip(&self.states) {
+            let Some(reason) = state.reason() else { continue };
+            stats.evaluated -= 1;
+            stats.not_evaluated.push(NotEvaluated { code: rule.code.clone(), reason });
+        }
+        stats.not_evaluated.sort();
         let forgotten: u64 = self.states.iter().map(State::forgotten).sum();
-        for (bound, n) in [("memory", forgotten), ("absorb_list", self.fold.forgotten)] {
+        for (bound, n) in [("memory", forgotten), ("absorb_list", self.fold.forgotten), ("open_findings", self.fold.closed_early)] {
             if n > 0 {
                 stats.dropped.insert(bound, n);
             }

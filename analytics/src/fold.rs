@@ -12,16 +12,17 @@ use lidr_schema::{
 
 use crate::{
     Finding,
+    absorb::Absorbing,
     finding::Own,
-    rows::Proof,
+    proof::Proof,
 };
 
 /// Rows that a finding shows.
 const MOST_EVIDENCE: usize = 20;
-/// Distinct times that are counted in one bucket.
-const MOST_TIMES: usize = 1_000_000;
-/// Findings whose ids are kept so that others can be absorbed.
-const MOST_MADE: usize = 100_000;
+/// Distinct times of one bucket that are kept to tell them apart; later ones count if they are later than all before.
+const MOST_TIMES: usize = 4_096;
+/// Findings that are open at once; beyond them the one that would close first gets its last line early.
+const MOST_OPEN: usize = 100_000;
 
 /// One result of a rule.
 #[derive(Clone, Debug)]
@@ -62,9 +63,10 @@ struct Open {
     severity: Severity,
     pick: (i64, String),
     window: Option<(i64, i64)>,
-    times: BTreeSet<i64>,
+    times: Times,
     proofs: BTreeMap<RowKey, Evidence>,
     clear: bool,
+    late: bool,
     made: i64,
     pending: bool,
     /// Announced by the early run and not confirmed by the full one.
@@ -73,22 +75,38 @@ struct Open {
     written: Option<Finding>,
 }
 
-#[derive(Debug)]
-struct Made {
-    made: i64,
-    uid: String,
-    by: BTreeMap<String, String>,
+/// Distinct times.
+#[derive(Debug, Default)]
+struct Times {
+    kept: BTreeSet<i64>,
+    first: Option<i64>,
+    last: Option<i64>,
+    count: u64,
+}
+
+impl Times {
+    fn add(&mut self, at: i64) {
+        let new = match self.kept.len() < MOST_TIMES {
+            true => self.kept.insert(at),
+            false => self.last.is_none_or(|last| at > last),
+        };
+        self.count += u64::from(new);
+        self.first = Some(self.first.map_or(at, |first| first.min(at)));
+        self.last = Some(self.last.map_or(at, |last| last.max(at)));
+    }
 }
 
 /// Findings that are open.
 #[derive(Debug, Default)]
 pub(crate) struct Fold {
     open: BTreeMap<String, Open>,
+    closing: BTreeSet<(i64, String)>,
     touched: BTreeSet<String>,
-    made: BTreeMap<String, Vec<Made>>,
-    made_count: usize,
+    absorbing: Absorbing,
     /// Ids dropped from the list that absorbing looks at.
     pub(crate) forgotten: u64,
+    /// Findings whose last line was written before their bucket's end.
+    pub(crate) closed_early: u64,
 }
 
 /// The bucket of a time, and when it can be closed.
@@ -114,7 +132,7 @@ impl Fold {
             if open.pending && !hit.pending {
                 // The full run judges anew what the early run only announced.
                 open.pending = false;
-                open.times.clear();
+                open.times = Times::default();
                 open.severity = Severity::Informational;
                 open.pick = (i64::MAX, String::new());
             }
@@ -129,9 +147,10 @@ impl Fold {
             severity: hit.severity,
             pick: (i64::MAX, String::new()),
             window: None,
-            times: BTreeSet::new(),
+            times: Times::default(),
             proofs: BTreeMap::new(),
             clear: true,
+            late: false,
             made: hit.made,
             pending: hit.pending,
             refuted: false,
@@ -140,6 +159,7 @@ impl Fold {
         };
         open.fold(hit);
         self.touched.insert(uid.clone());
+        self.closing.insert((closes, uid.clone()));
         self.open.insert(uid, open);
     }
 
@@ -157,7 +177,9 @@ impl Fold {
     pub(crate) fn moment(&mut self, rules: &[Rule], facts: &[Facts]) -> Vec<Finding> {
         let touched = std::mem::take(&mut self.touched);
         for uid in &touched {
-            self.note(rules, uid);
+            let Some(open) = self.open.get(uid) else { continue };
+            let Some(rule) = rules.get(open.rule) else { continue };
+            self.forgotten += self.absorbing.note(rules, rule, uid, open.made, &open.by);
         }
         let mut out = Vec::new();
         for uid in touched {
@@ -174,54 +196,60 @@ impl Fold {
                 self.keep(&uid, finding, closed);
             }
         }
+        out.extend(self.crowded(rules, facts));
         sort(&mut out);
         out
     }
 
     /// Last lines of the buckets that close before that time.
     pub(crate) fn close(&mut self, before: i64, rules: &[Rule], facts: &[Facts]) -> Vec<Finding> {
-        let mut done: Vec<(i64, String)> =
-            self.open.iter().filter(|(_, o)| o.closes < before).map(|(id, o)| (o.closes, id.clone())).collect();
-        done.sort();
         let mut out: Vec<(i64, Finding)> = Vec::new();
-        for (closes, uid) in done {
-            let changed = self.line(&uid, Activity::Update, rules, facts).filter(|line| {
-                let before = self.open.get(&uid).and_then(|o| o.written.as_ref());
-                before.is_none_or(|b| b.content() != line.content())
-            });
-            out.extend(changed.map(|line| (closes, line)));
-            self.open.remove(&uid);
+        while let Some((closes, uid)) = self.closing.first().filter(|(closes, _)| *closes < before).cloned() {
+            self.closing.remove(&(closes, uid.clone()));
+            out.extend(self.last(&uid, rules, facts).map(|line| (closes, line)));
         }
         out.sort_by(|a, b| (a.0, &a.1.code, a.1.entity()).cmp(&(b.0, &b.1.code, b.1.entity())));
         out.into_iter().map(|(_, line)| line).collect()
     }
 
-    fn keep(&mut self, uid: &str, finding: Finding, closed: bool) {
-        if closed {
-            self.open.remove(uid);
-        } else if let Some(open) = self.open.get_mut(uid) {
-            open.written = Some(finding);
+    /// Makes room at the bound.
+    fn crowded(&mut self, rules: &[Rule], facts: &[Facts]) -> Vec<Finding> {
+        let mut out = Vec::new();
+        while self.open.len() > MOST_OPEN
+            && let Some((_, uid)) = self.closing.pop_first()
+        {
+            self.closed_early += 1;
+            out.extend(self.last(&uid, rules, facts));
         }
+        out
     }
 
-    /// Remembers when it was made, for absorbing.
-    fn note(&mut self, rules: &[Rule], uid: &str) {
-        let Some(open) = self.open.get(uid) else { return };
-        let Some(rule) = rules.get(open.rule) else { return };
-        let list = self.made.entry(rule.code.clone()).or_default();
-        if list.iter().rev().take(1000).any(|m| m.uid == uid) {
+    /// The last line of a finding, if it says anything new; the finding is not open any more.
+    fn last(&mut self, uid: &str, rules: &[Rule], facts: &[Facts]) -> Option<Finding> {
+        let line = self.line(uid, Activity::Update, rules, facts);
+        let open = self.open.remove(uid)?;
+        line.filter(|line| open.written.is_none_or(|before| before.content() != line.content()))
+    }
+
+    /// Every open finding as its last line would be now.
+    pub(crate) fn lines(&self, rules: &[Rule], facts: &[Facts]) -> Vec<Finding> {
+        let mut out: Vec<Finding> = self.open.keys().filter_map(|uid| self.line(uid, Activity::Update, rules, facts)).collect();
+        sort(&mut out);
+        out
+    }
+
+    fn keep(&mut self, uid: &str, finding: Finding, closed: bool) {
+        if !closed {
+            if let Some(open) = self.open.get_mut(uid) {
+                open.written = Some(finding);
+            }
             return;
         }
-        list.push(Made { made: open.made, uid: uid.to_owned(), by: open.by.clone() });
-        self.made_count += 1;
-        if self.made_count > MOST_MADE
-            && let Some(longest) = self.made.values_mut().max_by_key(|l| l.len())
-            && !longest.is_empty()
-        {
-            longest.remove(0);
-            self.made_count -= 1;
-            self.forgotten += 1;
+        if let Some(open) = self.open.remove(uid) {
+            self.closing.remove(&(open.closes, uid.to_owned()));
         }
+        // What proved harmless explains nothing.
+        self.absorbing.forget(uid);
     }
 
     fn line(&self, uid: &str, activity: Activity, rules: &[Rule], facts: &[Facts]) -> Option<Finding> {
@@ -245,10 +273,10 @@ impl Fold {
             severity: if activity == Activity::Close { Severity::Informational } else { open.severity },
             confidence,
             time: at,
-            first_seen: open.times.first().copied().unwrap_or(at),
-            last_seen: open.times.last().copied().unwrap_or(at),
+            first_seen: open.times.first.unwrap_or(at),
+            last_seen: open.times.last.unwrap_or(at),
             made: open.made,
-            count: open.times.len() as u64,
+            count: open.times.count,
             resources: open.entity.clone(),
             evidences: open.proofs.values().cloned().collect(),
             tags: rule.tags.clone(),
@@ -260,41 +288,14 @@ impl Fold {
                 triage: rule.triage.clone(),
                 site_hash: facts.site_hash.clone(),
                 key_id: facts.key_id.clone(),
-                absorbed_by: self.absorbed_by(open, rule, rules),
-                absorbs: self.absorbs(open, rule),
+                absorbed_by: self.absorbing.absorbed_by(rules, rule, open.made, &open.by),
+                absorbs: self.absorbing.absorbs(rule, open.made, &open.by),
                 without: facts.without.clone(),
-                late: false,
+                late: open.late,
                 pending: open.pending && activity != Activity::Close,
             },
         })
     }
-
-    /// The finding made earliest that explains this one and was made no later than it.
-    fn absorbed_by(&self, open: &Open, rule: &Rule, rules: &[Rule]) -> Option<String> {
-        let explains = rules.iter().flat_map(|r| r.absorbs.iter().filter(|a| a.code == rule.code).map(move |a| (r, a)));
-        let found = explains.flat_map(|(other, absorb)| {
-            let made = self.made.get(&other.code).into_iter().flatten();
-            made.filter(|m| m.made <= open.made && same(&absorb.by, &m.by, &open.by)).map(|m| (m.made, m.uid.clone()))
-        });
-        found.min().map(|(_, uid)| uid)
-    }
-
-    /// Findings made before this one that it explains.
-    fn absorbs(&self, open: &Open, rule: &Rule) -> Vec<String> {
-        let mut out: Vec<String> = Vec::new();
-        for absorb in &rule.absorbs {
-            let made = self.made.get(&absorb.code).into_iter().flatten();
-            out.extend(made.filter(|m| m.made < open.made && same(&absorb.by, &open.by, &m.by)).map(|m| m.uid.clone()));
-        }
-        out.sort();
-        out.dedup();
-        out.truncate(MOST_EVIDENCE);
-        out
-    }
-}
-
-fn same(by: &[String], a: &BTreeMap<String, String>, b: &BTreeMap<String, String>) -> bool {
-    !by.is_empty() && by.iter().all(|column| matches!((a.get(column), b.get(column)), (Some(x), Some(y)) if x == y && !x.is_empty()))
 }
 
 fn sort(findings: &mut [Finding]) {
@@ -306,18 +307,17 @@ impl Open {
     fn fold(&mut self, hit: Hit) {
         let better = hit.severity > self.severity
             || hit.severity == self.severity && (hit.at, &hit.message) < (self.pick.0, &self.pick.1);
-        if better || self.times.is_empty() {
+        if better || self.times.count == 0 {
             self.severity = hit.severity;
             self.pick = (hit.at, hit.message);
             self.window = hit.window;
             self.by = hit.by;
         }
-        if self.times.len() < MOST_TIMES {
-            self.times.insert(hit.at);
-        }
+        self.times.add(hit.at);
         self.made = self.made.min(hit.made);
         for proof in hit.proofs {
             self.clear &= proof.clear;
+            self.late |= proof.late;
             self.proofs.insert(proof.key, proof.evidence);
             if self.proofs.len() > MOST_EVIDENCE {
                 self.proofs.pop_last();

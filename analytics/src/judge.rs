@@ -1,5 +1,5 @@
 //! One rule on the rows of one window: a pure function of rule, rows, memory and site.
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, fmt};
 
 use arrow::{
     array::{Array, ArrayRef, AsArray, RecordBatch},
@@ -8,7 +8,7 @@ use arrow::{
 };
 use lidr_rules::Rule;
 use lidr_schema::{
-    TableId, hex,
+    hex,
     finding::{Resource, Severity},
 };
 
@@ -16,15 +16,22 @@ use crate::{
     Site,
     fold::Hit,
     message,
-    rows::{Proof, Slice, place},
+    proof::{Proof, proof},
+    rows::{Origin, named},
     udf::ip_at,
 };
 
-/// Rows of one result that are looked up as proof.
-const MOST_PROOFS: usize = 64;
+/// Rows of one result and one table that are looked up as proof; a finding shows no more of them.
+const MOST_PROOFS: usize = 20;
 
-/// The rows that a rule saw, by table.
-pub(crate) type Seen = BTreeMap<TableId, std::sync::Arc<Slice>>;
+/// Finds the row that a `rowid` names.
+pub(crate) struct Seen<'a>(pub(crate) &'a dyn Fn(i64) -> Option<(RecordBatch, Origin)>);
+
+impl fmt::Debug for Seen<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Seen")
+    }
+}
 
 /// Where results belong in time.
 #[derive(Clone, Copy, Debug)]
@@ -38,7 +45,7 @@ pub(crate) struct Moment {
 }
 
 /// What a rule's results mean.
-pub(crate) fn hits(rule: &Rule, site: &Site, batches: &[RecordBatch], seen: &Seen, moment: Moment) -> Result<Vec<Hit>, String> {
+pub(crate) fn hits(rule: &Rule, site: &Site, batches: &[RecordBatch], seen: &Seen<'_>, moment: Moment) -> Result<Vec<Hit>, String> {
     let mut out = Vec::new();
     for batch in batches {
         let columns = Columns::new(batch)?;
@@ -62,7 +69,7 @@ fn times(rule: &Rule, batch: &RecordBatch) -> Result<Vec<Option<i64>>, String> {
     Ok(micros.iter().collect())
 }
 
-fn one(rule: &Rule, site: &Site, columns: &Columns<'_>, row: usize, at: i64, seen: &Seen, moment: Moment) -> Result<Hit, String> {
+fn one(rule: &Rule, site: &Site, columns: &Columns<'_>, row: usize, at: i64, seen: &Seen<'_>, moment: Moment) -> Result<Hit, String> {
     let entity = rule.entity.iter().map(|e| {
         let name = columns.entity(&e.col, &e.kind, row).ok_or_else(|| format!("the query does not return the entity `{}`", e.col))?;
         Ok(Resource { kind: e.kind.clone(), name })
@@ -91,17 +98,19 @@ fn severity(rule: &Rule, columns: &Columns<'_>, row: usize) -> Result<Severity, 
     Severity::named(&text).ok_or_else(|| format!("`{column}` names no level: had `{text}`"))
 }
 
-/// The rows that `rowid` columns name, in row order.
-fn proofs(columns: &Columns<'_>, row: usize, seen: &Seen, site: &Site) -> Vec<Proof> {
+/// The rows that `rowid` columns name, the first ones of each table in row order; the finding puts tables together.
+fn proofs(columns: &Columns<'_>, row: usize, seen: &Seen<'_>, site: &Site) -> Vec<Proof> {
     let mut ids = columns.rowids(row);
     ids.sort_unstable();
     ids.dedup();
-    let proof = |id: i64| {
-        let (table, row) = place(id)?;
-        seen.get(&table)?.proof(row, site)
-    };
-    // Row order within a table; the finding puts tables together.
-    ids.into_iter().take(MOST_PROOFS).filter_map(proof).collect()
+    let mut taken = BTreeMap::new();
+    ids.retain(|id| {
+        let n = taken.entry(named(*id).map(|(table, _)| table)).or_insert(0_usize);
+        *n += 1;
+        *n <= MOST_PROOFS
+    });
+    let found = ids.into_iter().filter_map(|id| (seen.0)(id));
+    found.filter_map(|(row, origin)| proof(&row, &origin, site)).collect()
 }
 
 /// The columns of a result.

@@ -21,7 +21,7 @@ use datafusion::{
 
 /// The rows that one run sees, by table; a table that is not there is empty.
 #[derive(Debug, Default)]
-pub(crate) struct Slots(pub(crate) HashMap<String, RecordBatch>);
+pub(crate) struct Slots(pub(crate) HashMap<String, Vec<RecordBatch>>);
 
 /// A table in the catalogue.
 #[derive(Debug)]
@@ -106,11 +106,10 @@ impl ExecutionPlan for LeafExec {
 
     fn execute(&self, _: usize, context: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
         let slots = context.session_config().get_extension::<Slots>();
-        let batch = slots.and_then(|s| s.0.get(&self.name).cloned());
-        let batches = match (batch, &self.projection) {
-            (None, _) => Vec::new(),
-            (Some(batch), None) => vec![batch],
-            (Some(batch), Some(columns)) => vec![batch.project(columns)?],
+        let held = slots.and_then(|s| s.0.get(&self.name).cloned()).unwrap_or_default();
+        let batches = match &self.projection {
+            None => held,
+            Some(columns) => held.iter().map(|b| b.project(columns)).collect::<std::result::Result<_, _>>()?,
         };
         Ok(Box::pin(MemoryStream::try_new(batches, Arc::clone(&self.schema), None)?))
     }

@@ -3,6 +3,7 @@
 //! The same engine judges a capture, a Kafka stream and a Parquet lake; who feeds it decides nothing but when it runs. It
 //! never sees a packet and never asks what time it is.
 
+mod absorb;
 mod attack;
 mod cases;
 mod detect;
@@ -22,6 +23,7 @@ pub mod metrics;
 pub mod output;
 mod plan;
 pub mod progress;
+mod proof;
 mod rows;
 pub mod site;
 mod state;
@@ -34,3 +36,6 @@ pub use engine::{BrokerOrigin, Engine, EngineOptions, EngineStats, NotEvaluated}
 pub use error::{EngineError, SiteError};
 pub use finding::{Finding, Own};
 pub use site::Site;
+
+#[cfg(test)]
+mod tests;

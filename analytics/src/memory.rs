@@ -87,10 +87,10 @@ impl Memory {
             (0..history.num_rows()).map(|i| column.filter(|c| arrow::array::Array::is_valid(c, i)).map_or(0, |c| c.value(i))).collect::<Vec<i64>>()
         };
         let (first, last) = (times("first_seen"), times("last_seen"));
-        for (i, (first, last)) in first.into_iter().zip(last).enumerate() {
-            self.put(&columns, i, first)?;
-            // Learnt edges do not grow old before the capture begins.
-            self.put(&columns, i, last.max(first))?;
+        let keys = self.keys(&columns)?;
+        for ((i, key), (first, last)) in keys.iter().enumerate().zip(first.into_iter().zip(last)) {
+            self.put(key.owned(), &columns, i, first)?;
+            self.put(key.owned(), &columns, i, last.max(first))?;
         }
         Ok(())
     }
@@ -104,31 +104,29 @@ impl Memory {
     pub(crate) fn learn(&mut self, batches: &[RecordBatch]) -> Result<(), String> {
         let columns = self.def.key.len() + self.def.value.len();
         for batch in batches {
+            let own = batch.columns().get(..columns).unwrap_or_default();
+            let keys = self.keys(own)?;
             let flag = |name: &str| batch.column_by_name(name).and_then(|c| c.as_boolean_opt()).cloned();
             let due = batch.column_by_name("lidr_due").and_then(|c| c.as_primitive_opt::<TimestampMicrosecondType>());
             let (Some(add), Some(drop_), Some(due)) = (flag("lidr_add"), flag("lidr_drop"), due) else {
                 return Err("a memory's plan lost its columns".to_owned());
             };
-            for row in 0..batch.num_rows() {
+            for (row, key) in keys.iter().enumerate() {
                 if drop_.value(row) {
-                    self.forget(batch.columns(), row)?;
+                    self.forget(key.owned());
                 } else if add.value(row) {
-                    let own = batch.columns().get(..columns).unwrap_or_default();
-                    self.put(own, row, due.value(row))?;
+                    self.put(key.owned(), own, row, due.value(row))?;
                 }
             }
         }
         Ok(())
     }
 
-    fn key(&self, columns: &[ArrayRef], row: usize) -> Result<OwnedRow, String> {
-        let cells: Vec<ArrayRef> = columns.iter().take(self.def.key.len()).map(|c| c.slice(row, 1)).collect();
-        let rows = self.keys.convert_columns(&cells).map_err(|e| e.to_string())?;
-        Ok(rows.row(0).owned())
+    fn keys(&self, columns: &[ArrayRef]) -> Result<arrow::row::Rows, String> {
+        self.keys.convert_columns(columns.get(..self.def.key.len()).unwrap_or_default()).map_err(|e| e.to_string())
     }
 
-    fn put(&mut self, columns: &[ArrayRef], row: usize, due: i64) -> Result<(), String> {
-        let key = self.key(columns, row)?;
+    fn put(&mut self, key: OwnedRow, columns: &[ArrayRef], row: usize, due: i64) -> Result<(), String> {
         let cells = columns.iter().map(|c| ScalarValue::try_from_array(c, row).map_err(|e| e.to_string()));
         let cells = cells.collect::<Result<Vec<_>, _>>()?;
         self.table = None;
@@ -153,13 +151,11 @@ impl Memory {
         Ok(())
     }
 
-    fn forget(&mut self, columns: &[ArrayRef], row: usize) -> Result<(), String> {
-        let key = self.key(columns, row)?;
+    fn forget(&mut self, key: OwnedRow) {
         if let Some(entry) = self.entries.remove(&key) {
             self.by_age.remove(&(entry.last, key));
             self.table = None;
         }
-        Ok(())
     }
 
     /// The memory as a table, without what is too old at `start`.

@@ -13,11 +13,12 @@ use arrow::{
     datatypes::{DataType, Field, Schema, SchemaRef},
 };
 use datafusion::{
-    common::tree_node::TreeNodeRecursion,
+    common::tree_node::{TreeNode, TreeNodeRecursion},
     dataframe::DataFrame,
     execution::{
         TaskContext,
         context::{SQLOptions, SessionContext},
+        runtime_env::RuntimeEnv,
     },
     logical_expr::LogicalPlan,
     physical_plan::{ExecutionPlan, collect, execution_plan::reset_plan_states},
@@ -36,11 +37,17 @@ use crate::{
 /// Longest query, so that its depth is bounded, too.
 const MOST_SQL: usize = 64 * 1024;
 
+/// Functions that ask the wall clock or chance: a window must be judged alike whenever it is.
+const CLOCKS: [&str; 8] =
+    ["now", "current_timestamp", "current_date", "today", "current_time", "random", "uuid", "version"];
+
 /// A plan and what it reads.
 pub(crate) struct Plan {
     physical: Arc<dyn ExecutionPlan>,
     /// Tables that it scans.
     pub(crate) tables: BTreeSet<String>,
+    /// Those of them that stand in FROM and not in a subquery: what a result may rest on.
+    pub(crate) direct: BTreeSet<String>,
     /// What it returns.
     pub(crate) schema: SchemaRef,
 }
@@ -62,6 +69,7 @@ impl Plan {
 pub(crate) struct Planner {
     context: SessionContext,
     runtime: tokio::runtime::Runtime,
+    environment: Arc<RuntimeEnv>,
     edges: Arc<Edges>,
 }
 
@@ -83,11 +91,16 @@ impl Planner {
     pub(crate) fn new(zones: &Arc<Zones>) -> Result<Self, String> {
         let mut config = SessionConfig::new().with_target_partitions(1).with_batch_size(8192);
         config.options_mut().sql_parser.map_string_types_to_utf8view = false;
+        // A filter that grows while a join runs is state of one run, which a plan that is run again must not have.
+        config.options_mut().optimizer.enable_dynamic_filter_pushdown = false;
         let context = SessionContext::new_with_config(config);
         let edges = Arc::new(Edges::default());
+        for name in CLOCKS {
+            context.deregister_udf(name);
+        }
         udf::register(&context, zones, &edges);
         let runtime = tokio::runtime::Builder::new_current_thread().build().map_err(|e| e.to_string())?;
-        let planner = Self { context, runtime, edges };
+        let planner = Self { environment: context.runtime_env(), context, runtime, edges };
         for table in ALL {
             planner.add(table.name(), event_schema(*table))?;
         }
@@ -113,13 +126,8 @@ impl Planner {
         if text.len() > MOST_SQL {
             return Err(format!("the query is too long: {} characters, at most {MOST_SQL}", text.len()));
         }
-        let lower = text.to_lowercase();
-        for clock in ["now()", "current_timestamp", "current_date", "current_time"] {
-            if lower.contains(clock) {
-                return Err(format!("{clock} asks the wall clock: use $end"));
-            }
-        }
         let text = fill(text, tunables)?;
+        udf::check_literals(&text)?;
         let frame = self.runtime.block_on(self.context.sql_with_options(&text, read_only())).map_err(|e| one_line(&e))?;
         self.finish(frame)
     }
@@ -152,9 +160,9 @@ impl Planner {
     }
 
     fn finish(&self, frame: DataFrame) -> Result<Plan, String> {
-        let tables = scanned(frame.logical_plan()).map_err(|e| one_line(&e))?;
+        let (tables, direct) = scanned(frame.logical_plan()).map_err(|e| one_line(&e))?;
         let physical = self.runtime.block_on(frame.create_physical_plan()).map_err(|e| one_line(&e))?;
-        Ok(Plan { schema: physical.schema(), physical, tables })
+        Ok(Plan { schema: physical.schema(), physical, tables, direct })
     }
 
     /// Runs a plan on these rows, in the window with these edges.
@@ -162,7 +170,6 @@ impl Planner {
         self.edges.set(edges.0, edges.1);
         plan.physical = reset_plan_states(Arc::clone(&plan.physical)).map_err(|e| one_line(&e))?;
         let config = self.context.copied_config().with_extension(Arc::new(slots));
-        let none = || TaskContext::default();
         let task = TaskContext::new(
             None,
             "lidr".to_owned(),
@@ -171,7 +178,7 @@ impl Planner {
             Default::default(),
             Default::default(),
             Default::default(),
-            none().runtime_env(),
+            Arc::clone(&self.environment),
         );
         self.runtime.block_on(collect(Arc::clone(&plan.physical), Arc::new(task))).map_err(|e| one_line(&e))
     }
@@ -182,15 +189,18 @@ pub(crate) fn read_only() -> SQLOptions {
     SQLOptions::new().with_allow_ddl(false).with_allow_dml(false).with_allow_statements(false)
 }
 
-fn scanned(plan: &LogicalPlan) -> datafusion::common::Result<BTreeSet<String>> {
-    let mut out = BTreeSet::new();
-    plan.apply_with_subqueries(|node| {
+/// Tables that a query scans, and those that it scans outside subqueries.
+fn scanned(plan: &LogicalPlan) -> datafusion::common::Result<(BTreeSet<String>, BTreeSet<String>)> {
+    let (mut all, mut direct) = (BTreeSet::new(), BTreeSet::new());
+    let note = |node: &LogicalPlan, out: &mut BTreeSet<String>| {
         if let LogicalPlan::TableScan(scan) = node {
             out.insert(scan.table_name.table().to_owned());
         }
         Ok(TreeNodeRecursion::Continue)
-    })?;
-    Ok(out)
+    };
+    plan.apply_with_subqueries(|node| note(node, &mut all))?;
+    plan.apply(|node| note(node, &mut direct))?;
+    Ok((all, direct))
 }
 
 /// DataFusion's errors go over several lines; ours do not.
@@ -198,12 +208,22 @@ fn one_line(error: &datafusion::error::DataFusionError) -> String {
     error.strip_backtrace().split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// Replaces `$name`: the window's edges become functions that are read at each run, tunables become literals.
+/// Replaces `$name`: the window's edges become functions that are read at each run, tunables become literals. Quoted text and
+/// comments stay as they are.
 fn fill(text: &str, tunables: &BTreeMap<String, Value>) -> Result<String, String> {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
-    while let Some((before, after)) = rest.split_once('$') {
+    while let Some(at) = rest.find(['$', '\'', '"', '-']) {
+        let (before, from) = rest.split_at(at);
         out.push_str(before);
+        let skipped = quoted(from);
+        if skipped > 0 {
+            let (same, tail) = from.split_at(skipped);
+            out.push_str(same);
+            rest = tail;
+            continue;
+        }
+        let after = from.get(1..).unwrap_or_default();
         let end = after.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(after.len());
         let (name, tail) = after.split_at(end);
         match name {
@@ -218,6 +238,19 @@ fn fill(text: &str, tunables: &BTreeMap<String, Value>) -> Result<String, String
     }
     out.push_str(rest);
     Ok(out)
+}
+
+/// Octets of the quoted text, comment or minus that a text begins with; 0 for a `$`.
+fn quoted(text: &str) -> usize {
+    let mut letters = text.char_indices();
+    let Some((_, first)) = letters.next() else { return 0 };
+    match first {
+        '$' => 0,
+        '-' if text.starts_with("--") => text.find('\n').unwrap_or(text.len()),
+        '-' => 1,
+        // A doubled quote inside ends one text and begins the next, which comes to the same.
+        quote => letters.find(|(_, c)| *c == quote).map_or(text.len(), |(at, _)| at + quote.len_utf8()),
+    }
 }
 
 fn literal(value: &Value) -> String {

@@ -1,7 +1,7 @@
 //! One rule in the engine: its plan, its memory, its next window.
 use std::collections::{BTreeMap, HashMap};
 
-use arrow::{array::RecordBatch, error::ArrowError};
+use arrow::array::RecordBatch;
 use lidr_rules::{Body, Rule};
 use lidr_schema::TableId;
 
@@ -13,8 +13,11 @@ use crate::{
     memory::Memory,
     message,
     plan::{Plan, Planner},
-    rows::Rows,
+    rows::{Rows, Run, named},
 };
+
+/// Windows without rows that are judged in a row; a clock that jumps by years must not cost years.
+const MOST_EMPTY: i64 = 10_000;
 
 /// A rule that is judged.
 #[derive(Debug)]
@@ -27,6 +30,13 @@ pub(crate) struct State {
     pub(crate) next: Option<i64>,
     pub(crate) next_pending: Option<i64>,
     pub(crate) facts: Facts,
+    /// The last window that held rows.
+    last_held: Option<i64>,
+    /// Windows that were judged, and windows that could not be because their context goes past the end of the input.
+    pub(crate) judged: u64,
+    pub(crate) blind: u64,
+    /// Why the rule is judged no more.
+    pub(crate) failed: Option<String>,
 }
 
 /// What the site lacks that the rule cannot do without.
@@ -55,66 +65,120 @@ impl State {
         let sites = plan.tables.iter().filter(|t| lidr_rules::site::file_of(t).is_some()).cloned().collect();
         let without = rule.uses.iter().filter(|n| TableId::named(n).is_none() && !site.has(n)).cloned().collect();
         let facts = Facts { site_hash: site.hash().to_owned(), key_id: options.key_id.clone(), without };
-        Ok(Self { plan, events, memories, sites, next: None, next_pending: None, facts })
+        let (last_held, judged, blind, failed) = (None, 0, 0, None);
+        Ok(Self { plan, events, memories, sites, next: None, next_pending: None, facts, last_held, judged, blind, failed })
     }
 
-    /// Whether a window without rows is judged, too.
-    fn judges_nothing(&self, rule: &Rule) -> bool {
-        rule.absence || self.memories.values().any(|m| !m.is_empty())
+    /// Whether a window without rows is judged, too: something may follow from what was not seen, or from memory.
+    pub(crate) fn judges_nothing(&self, rule: &Rule) -> bool {
+        rule.absence || self.memories.iter().any(|(name, m)| !m.is_empty() && self.plan.direct.contains(name))
     }
 
-    /// Runs the rule on the rows due in [start - before, until).
+    /// Event tables that the rule reads, its memories included.
+    pub(crate) fn reads(&self) -> impl Iterator<Item = TableId> + '_ {
+        self.events.iter().copied().chain(self.memories.values().map(|m| m.def.from))
+    }
+
+    /// The first window at or after `window` that has to be run: one with rows, or one that is judged without any, of which a
+    /// long row is given up. `after` is the context that the run sees.
+    pub(crate) fn next_window(&self, rule: &Rule, rows: &Rows, window: i64, after: i64) -> Option<i64> {
+        let w = rule.window?;
+        let due = self.reads().filter_map(|t| rows.next_due(t, window * w.size - w.before)).min();
+        let held = due.map(|due| window.max((due - after).div_euclid(w.size)));
+        let empty = window - self.last_held.unwrap_or(window);
+        if self.judges_nothing(rule) && empty <= MOST_EMPTY { Some(window) } else { held }
+    }
+
+    /// Notes a window that is about to run.
+    pub(crate) fn note(&mut self, rows: &Rows, window: i64, (from, until): (i64, i64)) {
+        if self.last_held.is_none() || self.reads().any(|t| rows.any(t, from, until)) {
+            self.last_held = Some(window);
+        }
+    }
+
+    /// Runs the rule on the rows due in [from, until).
     pub(crate) fn run(
         &mut self,
         rule: &Rule,
         planner: &Planner,
         site: &Site,
-        rows: &mut Rows,
-        edges: (i64, i64, i64, i64),
+        rows: &Rows,
+        (from, until): (i64, i64),
         moment: Moment,
     ) -> Result<Vec<Hit>, EngineError> {
-        let (start, end, from, until) = edges;
-        let any = self.events.iter().any(|t| rows.any(*t, from, until));
-        if !any && !self.judges_nothing(rule) {
-            return Ok(Vec::new());
-        }
-        let (mut slots, mut seen) = (HashMap::new(), Seen::new());
-        let arrow = |e: ArrowError| failed(rule, e.to_string());
+        let mut slots = HashMap::new();
         for table in &self.events {
-            let slice = rows.slice(*table, from, until).map_err(arrow)?;
-            slots.insert(table.name().to_owned(), slice.batch.clone());
-            seen.insert(*table, slice);
+            let batches = rows.window(*table, from, until).map_err(|e| failed(rule, e.to_string()))?;
+            slots.insert(table.name().to_owned(), batches);
         }
-        self.context(site, start, &mut slots).map_err(|m| failed(rule, m))?;
-        let batches = planner.run(&mut self.plan, Slots(slots), (start, end)).map_err(|m| failed(rule, m))?;
-        judge::hits(rule, site, &batches, &seen, moment).map_err(|m| failed(rule, m))
+        self.judge(rule, planner, site, slots, &Seen(&|id| rows.row(id)), moment)
     }
 
-    fn context(&mut self, site: &Site, start: i64, slots: &mut HashMap<String, RecordBatch>) -> Result<(), String> {
+    /// Runs the rule on rows of one table that have just come.
+    pub(crate) fn run_on(&mut self, rule: &Rule, planner: &Planner, site: &Site, run: &Run, seen: &RecordBatch) -> Result<Vec<Hit>, EngineError> {
+        let slots = HashMap::from([(run.table().name().to_owned(), vec![seen.clone()])]);
+        let moment = Moment { window: None, made: None, pending: false };
+        let find = |id: i64| named(id).filter(|(table, _)| *table == run.table()).and_then(|(_, ordinal)| run.row(ordinal));
+        self.judge(rule, planner, site, slots, &Seen(&find), moment)
+    }
+
+    fn judge(
+        &mut self,
+        rule: &Rule,
+        planner: &Planner,
+        site: &Site,
+        mut slots: HashMap<String, Vec<RecordBatch>>,
+        seen: &Seen<'_>,
+        moment: Moment,
+    ) -> Result<Vec<Hit>, EngineError> {
+        let (start, end) = moment.window.unwrap_or_default();
+        self.context(site, start, &mut slots).map_err(|m| failed(rule, m))?;
+        let batches = planner.run(&mut self.plan, Slots(slots), (start, end)).map_err(|m| failed(rule, m))?;
+        judge::hits(rule, site, &batches, seen, moment).map_err(|m| failed(rule, m))
+    }
+
+    fn context(&mut self, site: &Site, start: i64, slots: &mut HashMap<String, Vec<RecordBatch>>) -> Result<(), String> {
         for (name, memory) in &mut self.memories {
-            slots.insert(name.clone(), memory.table(start)?);
+            slots.insert(name.clone(), vec![memory.table(start)?]);
         }
         for name in &self.sites {
             if let Some(table) = site.table(name) {
-                slots.insert(name.clone(), table.clone());
+                slots.insert(name.clone(), vec![table.clone()]);
             }
         }
         Ok(())
     }
 
     /// Writes the memory from the rows due in [start, end), in row order.
-    pub(crate) fn learn(&mut self, rule: &Rule, planner: &Planner, rows: &mut Rows, start: i64, end: i64) -> Result<(), EngineError> {
+    pub(crate) fn learn(&mut self, rule: &Rule, planner: &Planner, rows: &Rows, start: i64, end: i64) -> Result<(), EngineError> {
         for memory in self.memories.values_mut() {
             let table = memory.def.from;
             if !rows.any(table, start, end) {
                 continue;
             }
-            let slice = rows.slice(table, start, end).map_err(|e| failed(rule, e.to_string()))?;
-            let slots = HashMap::from([(table.name().to_owned(), slice.batch.clone())]);
+            let batches = rows.window(table, start, end).map_err(|e| failed(rule, e.to_string()))?;
+            let slots = HashMap::from([(table.name().to_owned(), batches)]);
             let batches = planner.run(&mut memory.plan, Slots(slots), (start, end)).map_err(|m| failed(rule, m))?;
             memory.learn(&batches).map_err(|m| failed(rule, m))?;
         }
         Ok(())
+    }
+
+    /// The results of a run; a failure ends the rule.
+    pub(crate) fn judged(&mut self, hits: Result<Vec<Hit>, EngineError>) -> Vec<Hit> {
+        self.judged += 1;
+        self.sound(hits).unwrap_or_default()
+    }
+
+    /// What came out, or nothing and the end of the rule.
+    pub(crate) fn sound<T>(&mut self, result: Result<T, EngineError>) -> Option<T> {
+        result.map_err(|error| self.failed = Some(error.to_string())).ok()
+    }
+
+    /// Why the rule is not evaluated, if that turned out on the way.
+    pub(crate) fn reason(&self) -> Option<String> {
+        let blind = || (self.blind > 0 && self.judged == 0).then(|| "its windows go past the end of the input".to_owned());
+        self.failed.clone().or_else(blind)
     }
 
     /// Entries that memories of this rule lost at their bound.

@@ -42,7 +42,7 @@ impl Site {
     /// # Errors
     /// If a file cannot be read or holds what its table has not.
     pub fn load(dir: Option<&Path>, key: &Key) -> Result<Self, SiteError> {
-        let Some(dir) = dir else { return Ok(Self::from_lines(BTreeMap::new(), key, String::new())?) };
+        let Some(dir) = dir else { return Self::from_lines(BTreeMap::new(), key, String::new()) };
         let mut hash = Sha256::new();
         let mut tables = BTreeMap::new();
         for path in files(dir)? {

@@ -85,19 +85,29 @@ fn strings(array: &ArrayRef) -> Result<&StringArray> {
 
 /// The address in a cell.
 pub(crate) fn ip_at(array: &FixedSizeBinaryArray, row: usize) -> Option<Ip> {
-    array.is_valid(row).then(|| array.value(row)).and_then(|o| o.try_into().ok()).map(Ip::new)
+    (row < array.len() && array.is_valid(row)).then(|| array.value(row)).and_then(|o| o.try_into().ok()).map(Ip::new)
+}
+
+/// Whether the text of a literal is an address, which is an error of the rule's author where it is not.
+pub(crate) fn check_literals(text: &str) -> std::result::Result<(), String> {
+    for part in text.split("ip('").skip(1) {
+        let address = part.split('\'').next().unwrap_or_default();
+        if address.parse::<Ip>().is_err() {
+            return Err(format!("ip('{address}'): that is not an address"));
+        }
+    }
+    Ok(())
 }
 
 fn ip(arguments: &[ArrayRef]) -> Result<ArrayRef> {
     let [texts] = arguments else { return exec_err!("ip needs one argument") };
     let mut out = FixedSizeBinaryBuilder::new(16);
     for text in strings(texts)? {
-        let Some(text) = text else {
-            out.append_null();
-            continue;
-        };
-        let address: Ip = text.parse().map_err(|_| DataFusionError::Execution(format!("`{text}` is not an address")))?;
-        out.append_value(address.octets())?;
+        // Text of a column is what somebody sent: what is no address is null, and judging goes on.
+        match text.and_then(|t| t.parse::<Ip>().ok()) {
+            Some(address) => out.append_value(address.octets())?,
+            None => out.append_null(),
+        }
     }
     Ok(Arc::new(out.finish()))
 }
@@ -123,26 +133,23 @@ fn rank(zones: &Zones, arguments: &[ArrayRef]) -> Result<ArrayRef> {
     Ok(Arc::new(ranks.collect::<Int64Array>()))
 }
 
-/// `cidr(address, 'net/len')`: the range is read once where it is a literal.
+/// `cidr(address, 'net/len')`: the range is read once where it is a literal, and has to be one; a text of a column that is none
+/// holds nothing.
 fn cidr(arguments: &[ColumnarValue]) -> Result<ColumnarValue> {
     let [addresses, net] = arguments else { return exec_err!("cidr needs an address and a range") };
-    let addresses = addresses.clone().into_array(1)?;
-    let addresses = sixteen(&addresses)?;
-    let parse = |text: &str| text.parse::<Cidr>().map_err(|e| DataFusionError::Execution(e.to_string()));
-    let inside: BooleanArray = match net {
-        ColumnarValue::Scalar(scalar) => {
-            let Some(text) = scalar.try_as_str().flatten() else { return exec_err!("cidr needs a range, had null") };
-            let range = parse(text)?;
-            (0..addresses.len()).map(|i| ip_at(addresses, i).map(|ip| range.contains(ip))).collect()
-        }
-        ColumnarValue::Array(nets) => {
-            let nets = strings(nets)?;
-            let test = |i: usize| -> Result<Option<bool>> {
-                let (Some(ip), true) = (ip_at(addresses, i), nets.is_valid(i)) else { return Ok(None) };
-                Ok(Some(parse(nets.value(i))?.contains(ip)))
-            };
-            (0..addresses.len()).map(test).collect::<Result<_>>()?
-        }
-    };
-    Ok(ColumnarValue::Array(Arc::new(inside)))
+    if let (ColumnarValue::Array(addresses), ColumnarValue::Scalar(net)) = (addresses, net) {
+        let Some(text) = net.try_as_str().flatten() else { return exec_err!("cidr needs a range, had null") };
+        let range: Cidr = text.parse().map_err(|e: lidr_schema::ip::BadCidr| DataFusionError::Execution(e.to_string()))?;
+        let addresses = sixteen(addresses)?;
+        let inside: BooleanArray = (0..addresses.len()).map(|i| ip_at(addresses, i).map(|ip| range.contains(ip))).collect();
+        return Ok(ColumnarValue::Array(Arc::new(inside)));
+    }
+    each(2, ranges)(arguments)
+}
+
+fn ranges(arguments: &[ArrayRef]) -> Result<ArrayRef> {
+    let [addresses, nets] = arguments else { return exec_err!("cidr needs an address and a range") };
+    let addresses = sixteen(addresses)?;
+    let inside = |(i, net): (usize, Option<&str>)| Some(net?.parse::<Cidr>().ok()?.contains(ip_at(addresses, i)?));
+    Ok(Arc::new(strings(nets)?.iter().enumerate().map(inside).collect::<BooleanArray>()))
 }
