@@ -88,6 +88,11 @@ fn product(net: &mut Net, from: i64, to: i64, task: &Task, place: Ipv4Addr) -> R
         let unit = Unit { kind, xid: task.xid, correlation: 1, seq: number, at: tcp.now, imsi: task.imsi };
         let octets = x2x3::pdu(unit, &payload);
         tcp.send(net, Side::Client, &octets)?;
+        if number % 25 == 0 {
+            let alive = Unit { kind: Kind::Keepalive, xid: "", seq: number / 25, imsi: "", ..unit };
+            let answer = Unit { kind: Kind::KeepaliveAck, ..alive };
+            tcp.ask(net, &x2x3::pdu(alive, &[]), 400, &x2x3::pdu(answer, &[]))?;
+        }
         let pause = net.rng.span(SECOND, 12 * SECOND);
         tcp.wait(pause);
     }

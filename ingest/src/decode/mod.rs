@@ -7,6 +7,7 @@
 mod collection;
 mod cursor;
 mod dns;
+mod http;
 pub mod pairs;
 mod rows;
 mod snmp;
@@ -16,6 +17,7 @@ mod target;
 pub(crate) mod testing;
 mod tls;
 mod when;
+mod x1;
 mod x2x3;
 
 pub use rows::{Mark, Odd, Ordinals, Rows};
@@ -58,7 +60,7 @@ pub struct Protocol {
 }
 
 /// Every protocol that lidr reads, in the order in which they are asked.
-pub const ALL: &[Protocol] = &[snmp::PROTOCOL, x2x3::X2X3, ssh::PROTOCOL, tls::PROTOCOL, dns::UDP, dns::TCP];
+pub const ALL: &[Protocol] = &[snmp::PROTOCOL, x2x3::X2X3, http::PROTOCOL, ssh::PROTOCOL, tls::PROTOCOL, dns::UDP, dns::TCP];
 
 /// Octets of one direction, in order.
 #[derive(Clone, Copy, Debug)]

@@ -96,6 +96,7 @@ impl Streams {
     }
 
     /// Octets buffered in both directions.
+    #[cfg(test)]
     pub(crate) fn buffered(&self) -> usize {
         self.dirs.iter().map(|s| s.buffer.len() + s.held.octets()).sum()
     }

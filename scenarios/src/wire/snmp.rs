@@ -9,8 +9,6 @@ pub(crate) enum Value {
     Int(i64),
     /// OCTET STRING
     Octets(Vec<u8>),
-    /// OBJECT IDENTIFIER
-    Oid(Vec<u32>),
     /// Unsigned32, Gauge32
     Gauge(u32),
     /// Counter32
@@ -19,10 +17,6 @@ pub(crate) enum Value {
     Ticks(u32),
     /// NULL, of requests
     Null,
-    /// noSuchInstance
-    NoInstance,
-    /// endOfMibView
-    End,
 }
 
 /// A name and its value.
@@ -33,18 +27,12 @@ pub(crate) type Bind = (Vec<u32>, Value);
 pub(crate) enum Op {
     /// GetRequest
     Get,
-    /// GetNextRequest
-    Next,
     /// Response
     Response,
     /// SetRequest
     Set,
     /// GetBulkRequest, with its max-repetitions
     Bulk(u8),
-    /// SNMPv2-Trap
-    Trap,
-    /// Report
-    Report,
 }
 
 /// How a message is protected.
@@ -85,13 +73,10 @@ fn value(value: &Value) -> Vec<u8> {
     match value {
         Value::Int(n) => int(0x02, *n),
         Value::Octets(o) => tlv(0x04, o),
-        Value::Oid(o) => oid(o),
         Value::Gauge(n) => int(0x42, i64::from(*n)),
         Value::Counter(n) => int(0x41, i64::from(*n)),
         Value::Ticks(n) => int(0x43, i64::from(*n)),
         Value::Null => tlv(0x05, &[]),
-        Value::NoInstance => tlv(0x81, &[]),
-        Value::End => tlv(0x82, &[]),
     }
 }
 
@@ -99,12 +84,9 @@ fn value(value: &Value) -> Vec<u8> {
 pub(crate) fn pdu(op: Op, id: i64, binds: &[Bind]) -> Vec<u8> {
     let (tag, repetitions) = match op {
         Op::Get => (0xa0, 0),
-        Op::Next => (0xa1, 0),
         Op::Response => (0xa2, 0),
         Op::Set => (0xa3, 0),
         Op::Bulk(n) => (0xa5, i64::from(n)),
-        Op::Trap => (0xa7, 0),
-        Op::Report => (0xa8, 0),
     };
     let list: Vec<Vec<u8>> = binds.iter().map(|(name, v)| seq(0x30, &[oid(name), value(v)])).collect();
     seq(tag, &[int(2, id), int(2, 0), int(2, repetitions), seq(0x30, &list)])

@@ -1,0 +1,161 @@
+//! Heads of HTTP messages: what rules need of them, and how long the body is.
+use lidr_schema::{Name, table::http};
+
+/// Headers of one message.
+const MOST_HEADERS: usize = 128;
+/// Octets of a value that are kept.
+const MOST_TEXT: usize = 256;
+/// Headers that rules look for.
+const MARKS: [&str; 6] = ["priv-level", "x-forwarded-for", "x-http-method-override", "soapaction", "upgrade", "proxy-connection"];
+
+/// How the end of a body is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Framing {
+    None,
+    Length(u64),
+    Chunked,
+    UntilClose,
+}
+
+/// A head, as far as it is kept.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Head {
+    method: Option<String>,
+    path: String,
+    status: u16,
+    version: u8,
+    host: Option<String>,
+    agent: Option<String>,
+    server: Option<String>,
+    media: Option<String>,
+    auth: Option<String>,
+    marks: Vec<&'static str>,
+    length: Option<u64>,
+    chunked: bool,
+}
+
+/// A head and its length; nothing while it is not whole; what is wrong with it.
+pub(super) fn parse(data: &[u8]) -> Result<Option<(Head, usize)>, &'static str> {
+    let mut headers = [httparse::EMPTY_HEADER; MOST_HEADERS];
+    let mut head = Head::default();
+    if data.starts_with(b"HTTP/") || b"HTTP/".starts_with(data.get(..5).unwrap_or(data)) {
+        let mut response = httparse::Response::new(&mut headers);
+        let httparse::Status::Complete(taken) = response.parse(data).map_err(|_| "head")? else { return Ok(None) };
+        (head.status, head.version) = (response.code.unwrap_or_default(), response.version.unwrap_or_default());
+        head.read(response.headers);
+        return Ok(Some((head, taken)));
+    }
+    let mut request = httparse::Request::new(&mut headers);
+    let httparse::Status::Complete(taken) = request.parse(data).map_err(|_| "head")? else { return Ok(None) };
+    head.method = request.method.map(str::to_owned);
+    head.path = request.path.unwrap_or_default().to_owned();
+    head.version = request.version.unwrap_or_default();
+    head.read(request.headers);
+    Ok(Some((head, taken)))
+}
+
+impl Head {
+    fn read(&mut self, headers: &[httparse::Header<'_>]) {
+        for header in headers {
+            let value = String::from_utf8_lossy(header.value.get(..MOST_TEXT).unwrap_or(header.value)).trim().to_owned();
+            let name = header.name.to_ascii_lowercase();
+            match name.as_str() {
+                "host" => self.host = Some(value),
+                "user-agent" => self.agent = Some(value),
+                "server" => self.server = Some(value),
+                "content-type" => self.media = value.split(';').next().map(|m| m.trim().to_ascii_lowercase()),
+                // The scheme is kept, the credential is not.
+                "authorization" => self.auth = value.split(' ').next().map(str::to_ascii_lowercase),
+                "content-length" => self.length = value.parse().ok(),
+                "transfer-encoding" => self.chunked = value.to_ascii_lowercase().contains("chunked"),
+                _ => {}
+            }
+            if let Some(mark) = MARKS.iter().find(|m| **m == name) {
+                self.marks.push(mark);
+            }
+        }
+    }
+
+    pub(super) fn method(&self) -> Option<&str> {
+        self.method.as_deref()
+    }
+
+    pub(super) fn informational(&self) -> bool {
+        (100..200).contains(&self.status) && self.status != 101
+    }
+
+    /// Answers that have no body whatever their headers say (RFC 9112 §6.3).
+    pub(super) fn bodyless(&self) -> bool {
+        matches!(self.status, 101 | 204 | 304)
+    }
+
+    /// Whether something else is spoken afterwards.
+    pub(super) fn switches(&self) -> bool {
+        self.status == 101 || self.method.as_deref() == Some("CONNECT")
+    }
+
+    /// Whether the body may be X1.
+    pub(super) fn may_be_xml(&self) -> bool {
+        self.media.as_deref().is_none_or(|m| m.contains("xml") || m.starts_with("text/plain"))
+    }
+
+    pub(super) fn framing(&self) -> Framing {
+        match (self.chunked, self.length) {
+            (true, _) => Framing::Chunked,
+            (false, Some(length)) => Framing::Length(length),
+            (false, None) if self.method.is_some() => Framing::None,
+            (false, None) => Framing::UntilClose,
+        }
+    }
+
+    pub(super) fn request_row(&self, bytes: u64) -> http::Row {
+        let name = |text: &Option<String>| text.clone().map(Name::Owned);
+        let (path, query) = self.path.split_once('?').map_or((self.path.as_str(), false), |(p, _)| (p, true));
+        let path: String = path.chars().take(MOST_TEXT).collect();
+        http::Row {
+            method: Name::Owned(self.method.clone().unwrap_or_default()),
+            host: name(&self.host),
+            path_decoded: Name::Owned(decoded(&decoded(&path)).to_lowercase()),
+            path: Name::Owned(path),
+            has_query: query,
+            version: Name::Borrowed(if self.version == 0 { "1.0" } else { "1.1" }),
+            user_agent: name(&self.agent),
+            request_type: name(&self.media),
+            auth_scheme: name(&self.auth),
+            marks: (!self.marks.is_empty()).then(|| Name::Owned(self.marks.join(","))),
+            request_bytes: bytes,
+            outcome: "ok".into(),
+            ..http::Row::default()
+        }
+    }
+
+    /// Adds what the answer says.
+    pub(super) fn complete(&self, row: &mut http::Row, bytes: u64) {
+        row.status = Some(self.status);
+        row.server = self.server.clone().map(Name::Owned);
+        row.response_type = self.media.clone().map(Name::Owned);
+        row.response_bytes = bytes;
+        row.outcome = "ok".into();
+    }
+}
+
+/// Percent-decoded once (RFC 3986 §2.1); what is no escape stays.
+fn decoded(text: &str) -> String {
+    let mut out = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let Some((first, tail)) = rest.split_first() {
+        let escape = (*first == b'%').then(|| tail.first_chunk::<2>()).flatten();
+        let octet = escape.and_then(|two| std::str::from_utf8(two).ok()).and_then(|t| u8::from_str_radix(t, 16).ok());
+        match octet {
+            Some(octet) => {
+                out.push(octet);
+                rest = tail.get(2..).unwrap_or_default();
+            }
+            None => {
+                out.push(*first);
+                rest = tail;
+            }
+        }
+    }
+    String::from_utf8_lossy(&out).into_owned()
+}
