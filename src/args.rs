@@ -121,9 +121,6 @@ pub(crate) struct Replay {
     /// Write the rows as Parquet here, for `lidr hunt`
     #[arg(long, value_name = "DIR", env = "LIDR_LAKE")]
     pub(crate) lake: Option<PathBuf>,
-    /// Put the SHA-256 of every input into the summary (costs as much as decoding)
-    #[arg(long)]
-    pub(crate) hash: bool,
     /// Only findings from this time on (RFC 3339)
     #[arg(long, value_name = "TIME", value_parser = time)]
     pub(crate) from: Option<i64>,
