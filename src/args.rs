@@ -106,6 +106,9 @@ pub(crate) struct Decode {
     /// Workers; default: cores
     #[arg(long, value_name = "N", env = "LIDR_WORKERS")]
     pub(crate) workers: Option<usize>,
+    /// Ports of a protocol that has none of its own, for instance x1=8443
+    #[arg(long = "port", value_name = "NAME=PORT[,PORT…]", env = "LIDR_PORT")]
+    pub(crate) ports: Vec<String>,
     /// The sensor's name; default: the one of site table `sensors` if it has exactly one, else `local`
     #[arg(long, value_name = "NAME", env = "LIDR_NAME")]
     pub(crate) name: Option<String>,

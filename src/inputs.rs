@@ -1,7 +1,17 @@
 //! What is to be read: inputs by sensor, in the order given.
-use std::collections::BTreeMap;
+use std::{
+    collections::BTreeMap,
+    time::{SystemTime, UNIX_EPOCH},
+};
 
-use lidr_ingest::source::Input;
+use lidr_ingest::{
+    decode::ports::Ports,
+    run::Config,
+    source::{self, Input},
+};
+use lidr_schema::Key;
+
+use crate::args::Decode;
 
 /// Inputs by sensor. `NAME=FILE` names another sensor, unless a file of the whole text exists.
 pub(crate) fn by_sensor(inputs: &[String], default: &str) -> BTreeMap<String, Vec<Input>> {
@@ -32,6 +42,14 @@ pub(crate) fn sensor_name(given: Option<&str>, site: &lidr_analytics::Site) -> S
         (None, [only]) => only.clone(),
         _ => "local".to_owned(),
     }
+}
+
+/// The run over one sensor's inputs: its name, and how they are decoded.
+pub(crate) fn config(args: &Decode, sensor: &str, workers: usize, key: &Key, inputs: &[Input]) -> anyhow::Result<Config> {
+    let ports = Ports::read(&args.ports).map_err(|e| anyhow::anyhow!("--port: {e}"))?;
+    let started = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_micros());
+    let epoch = source::epoch(inputs, &started.to_string(), &ports.text())?;
+    Ok(Config { ports, ..Config::new(sensor, workers, key.clone(), &epoch) })
 }
 
 /// Workers: what was given, else the cores.

@@ -16,9 +16,9 @@ use arrow::array::RecordBatch;
 use indicatif::{ProgressBar, ProgressStyle};
 use lidr_analytics::Site;
 use lidr_ingest::{
-    run::{self, Config},
+    run,
     sink::{LakeOptions, LakeSink, Sink, SinkError, Tee},
-    source::{self, Input},
+    source::{Input, Reader},
     summary::Summary,
 };
 use lidr_schema::{Key, TableId};
@@ -72,12 +72,11 @@ fn decode_and_judge(
     thread::scope(|scope| {
         let mut threads = Vec::new();
         let mut open = BTreeMap::new();
-        for (sensor, inputs) in sensors {
-            let epoch = source::epoch(&inputs)?;
-            let reader = source::Reader::open(&inputs)?;
-            let config = Config::new(&sensor, share, key.clone(), &epoch);
+        for (sensor, files) in sensors {
+            let config = inputs::config(&args.decode, &sensor, share, key, &files)?;
+            let reader = Reader::open(&files)?;
             let (send, receive) = sync_channel(16);
-            let lake = args.lake.as_ref().map(|dir| LakeSink::create(dir, LakeOptions::new(&sensor, &epoch, key.id()))).transpose()?;
+            let lake = args.lake.as_ref().map(|dir| LakeSink::create(dir, LakeOptions::new(&sensor, &config.epoch, key.id()))).transpose()?;
             let (bar, metrics, name) = (bar.clone(), judging.metrics.clone(), sensor.clone());
             threads.push(scope.spawn(move || {
                 let mut progress = |p: &run::Progress| {

@@ -4,9 +4,9 @@ use std::{collections::BTreeMap, io::Write, process::ExitCode};
 use anyhow::bail;
 use lidr_analytics::Site;
 use lidr_ingest::{
-    run::{self, Config},
+    run,
     sink::{KafkaSink, KafkaSinkOptions},
-    source::{self, Input, Reader},
+    source::{Input, Reader},
 };
 use lidr_schema::Key;
 
@@ -35,16 +35,15 @@ fn one(
     properties: &Properties,
     key: &Key,
     sensor: &str,
-    inputs: &[Input],
+    files: &[Input],
     metrics: Option<&lidr_analytics::metrics::Metrics>,
 ) -> anyhow::Result<serde_json::Value> {
-    let epoch = source::epoch(inputs)?;
-    let reader = Reader::open(inputs)?;
-    let config = Config::new(sensor, inputs::workers(args.decode.workers), key.clone(), &epoch);
+    let config = inputs::config(&args.decode, sensor, inputs::workers(args.decode.workers), key, files)?;
+    let reader = Reader::open(files)?;
     let options = KafkaSinkOptions {
         prefix: args.broker.topic_prefix.clone(),
         sensor: sensor.to_owned(),
-        epoch,
+        epoch: config.epoch.clone(),
         key_id: key.id().to_owned(),
         partitions: args.partitions,
         properties: all_properties(&args.broker, properties)?,

@@ -8,32 +8,32 @@ use std::{
 use serde_json::Value;
 
 /// A key for the tests; nothing real was ever hashed with it.
-pub const KEY: &str = "5d1cbe0a4c0f4f0e9a3b6f8f7c2d1e0f5d1cbe0a4c0f4f0e9a3b6f8f7c2d1e0f";
+pub(crate) const KEY: &str = "5d1cbe0a4c0f4f0e9a3b6f8f7c2d1e0f5d1cbe0a4c0f4f0e9a3b6f8f7c2d1e0f";
 
 /// Runs `lidr` with these arguments and the tests' key.
-pub fn lidr<I: IntoIterator<Item = S>, S: AsRef<std::ffi::OsStr>>(args: I) -> Output {
+pub(crate) fn lidr<I: IntoIterator<Item = S>, S: AsRef<std::ffi::OsStr>>(args: I) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_lidr"));
     command.args(args).env("LIDR_KEY", KEY).env_remove("LIDR_CONFIG").env("NO_COLOR", "1");
     command.output().expect("lidr runs")
 }
 
 /// Runs `lidr` and demands exit status 0; gives standard output.
-pub fn ok<I: IntoIterator<Item = S>, S: AsRef<std::ffi::OsStr>>(args: I) -> String {
+pub(crate) fn ok<I: IntoIterator<Item = S>, S: AsRef<std::ffi::OsStr>>(args: I) -> String {
     let out = lidr(args);
     assert!(out.status.success(), "exit {:?}\n{}", out.status.code(), String::from_utf8_lossy(&out.stderr));
     String::from_utf8(out.stdout).expect("standard output is text")
 }
 
 /// A simulated scenario on disk.
-pub struct Simulated {
+pub(crate) struct Simulated {
     _folder: tempfile::TempDir,
     /// Its folder.
-    pub dir: PathBuf,
+    pub(crate) dir: PathBuf,
 }
 
 impl Simulated {
     /// Writes the scenario with a little background.
-    pub fn new(name: &str, background: u64) -> Self {
+    pub(crate) fn new(name: &str, background: u64) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let dir = folder.path().join(name);
         ok(["simulate", name, "--seed", "7", "--background", &background.to_string(), "--out", dir.to_str().unwrap()]);
@@ -41,13 +41,13 @@ impl Simulated {
     }
 
     /// A path in it, as text.
-    pub fn path(&self, name: &str) -> String {
+    pub(crate) fn path(&self, name: &str) -> String {
         self.dir.join(name).to_str().unwrap().to_owned()
     }
 }
 
 /// The last line of each finding in an output folder, without what only a broker adds.
-pub fn last_lines(dir: &Path) -> BTreeMap<String, Value> {
+pub(crate) fn last_lines(dir: &Path) -> BTreeMap<String, Value> {
     let text = std::fs::read_to_string(dir.join("findings.ndjson")).expect("findings.ndjson is there");
     let mut last = BTreeMap::new();
     for line in text.lines() {
@@ -62,13 +62,13 @@ pub fn last_lines(dir: &Path) -> BTreeMap<String, Value> {
 }
 
 /// The summary of an output folder.
-pub fn summary(dir: &Path) -> Value {
+pub(crate) fn summary(dir: &Path) -> Value {
     let text = std::fs::read_to_string(dir.join("summary.json")).expect("summary.json is there");
     serde_json::from_str(&text).expect("the summary is JSON")
 }
 
 /// Says where two accounts of the findings differ, or nothing.
-pub fn difference(a: &BTreeMap<String, Value>, b: &BTreeMap<String, Value>) -> Option<String> {
+pub(crate) fn difference(a: &BTreeMap<String, Value>, b: &BTreeMap<String, Value>) -> Option<String> {
     let ids: std::collections::BTreeSet<_> = a.keys().chain(b.keys()).collect();
     ids.into_iter().find_map(|id| match (a.get(id), b.get(id)) {
         (Some(x), Some(y)) if x == y => None,

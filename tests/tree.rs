@@ -5,12 +5,12 @@ use std::{
 };
 
 /// The root of the workspace.
-pub fn root() -> &'static Path {
+pub(crate) fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
 /// Every file under a folder of the project with that ending, paths relative to the root, sorted.
-pub fn files(under: &str, ending: &str) -> Vec<PathBuf> {
+pub(crate) fn files(under: &str, ending: &str) -> Vec<PathBuf> {
     let mut found = Vec::new();
     walk(&root().join(under), ending, &mut found);
     found.sort();
@@ -30,12 +30,12 @@ fn walk(folder: &Path, ending: &str, found: &mut Vec<PathBuf>) {
 }
 
 /// The text of a file of the project.
-pub fn read(path: &Path) -> String {
+pub(crate) fn read(path: &Path) -> String {
     fs::read_to_string(root().join(path)).unwrap_or_else(|e| panic!("{}: {e}", path.display()))
 }
 
 /// The part of a source file before its tests, without comments.
-pub fn code(path: &Path) -> String {
+pub(crate) fn code(path: &Path) -> String {
     let text = read(path);
     let code = text.split("#[cfg(test)]\nmod ").next().unwrap_or_default();
     code.lines().filter(|l| !l.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n")

@@ -15,6 +15,7 @@ use std::{
 use lidr_schema::{Head, Key, Micros, Name, Store, TableId, table::oddity};
 
 use crate::{
+    decode::ports::Ports,
     order::Order,
     record::Record,
     sink::{Sink, SinkError},
@@ -47,6 +48,8 @@ pub struct Config {
     pub count_keys: bool,
     /// Packets between two promises.
     pub chunk: usize,
+    /// Ports that the settings give to protocols.
+    pub ports: Ports,
 }
 
 impl Config {
@@ -54,7 +57,7 @@ impl Config {
     #[must_use]
     pub fn new(sensor: &str, workers: usize, key: Key, epoch: &str) -> Self {
         let (sensor, epoch) = (sensor.to_owned(), epoch.to_owned());
-        Self { sensor, workers: workers.max(1), key, epoch, most_flows: MOST_FLOWS, count_keys: false, chunk: CHUNK }
+        Self { sensor, workers: workers.max(1), key, epoch, most_flows: MOST_FLOWS, count_keys: false, chunk: CHUNK, ports: Ports::default() }
     }
 }
 
@@ -98,6 +101,7 @@ pub fn run(
         key: config.key.clone(),
         most_flows: (config.most_flows / config.workers).max(1),
         count_keys: config.count_keys,
+        ports: config.ports.clone(),
     });
     let mut run = Run { order: Order::new(config.workers + 1), odds: OddRows::new(Arc::clone(&shared)), sink };
     let (reader, tallies, clock) = match config.workers {

@@ -5,7 +5,7 @@ use arrow::array::RecordBatch;
 use lidr_schema::{AnyRow, Head, Key, Name, Store, Stores, TableId, table::oddity, table::tasking};
 
 use crate::{
-    decode::{ALL, Odd, Progress, Protocol, Rows, Segment, Transport, Verdict},
+    decode::{ALL, Odd, Progress, Protocol, Rows, Segment, Transport, Verdict, ports::Ports},
     flow::{Belongs, Flow, table::FlowTable},
     record::{Dir, FlowKey, Record, Stamp},
     source::clock::DISORDER,
@@ -31,6 +31,8 @@ pub(crate) struct Shared {
     pub(crate) most_flows: usize,
     /// Whether distinct keys are counted.
     pub(crate) count_keys: bool,
+    /// Ports that the settings give to protocols.
+    pub(crate) ports: Ports,
 }
 
 impl Shared {
@@ -244,6 +246,7 @@ fn with_rows<T>(flow: &mut Flow, shared: &Shared, out: &mut Vec<(Head, AnyRow)>,
         decoder: flow.protocol.map_or("tcp", |p| p.name),
         trust: flow.trust,
         ends: flow.ends,
+        configured: configured(shared, flow),
         template: &template,
         captures: &shared.captures,
         layer_bits: u32::from(flow.layer) << 28,
@@ -294,7 +297,7 @@ fn udp(flow: &mut Flow, record: &Record, shared: &Shared, out: &mut Vec<(Head, A
     let dir = flow.dir(record);
     let data = record.payload();
     if flow.decoder.is_none() {
-        recognise(flow, Transport::Datagram, data, dir);
+        recognise(flow, Transport::Datagram, data, dir, configured(shared, flow));
     }
     let Some(mut decoder) = flow.decoder.take() else { return };
     let cut = record.payload_len.saturating_sub(record.payload_captured);
@@ -397,10 +400,10 @@ fn forget(flow: &mut Flow) {
 }
 
 /// Looks at first octets; true where a decoder was started.
-fn recognise(flow: &mut Flow, transport: Transport, data: &[u8], dir: Dir) -> bool {
+fn recognise(flow: &mut Flow, transport: Transport, data: &[u8], dir: Dir, configured: Option<&str>) -> bool {
     let found = ALL.iter().filter(|p| p.transport == transport).find_map(|p| match (p.probe)(data, dir) {
         Verdict::Certain => Some((p, "clear")),
-        Verdict::Maybe if on_port(p, flow) => Some((p, "inferred")),
+        Verdict::Maybe if on_port(p, flow, configured) => Some((p, "inferred")),
         _ => None,
     });
     let Some((protocol, trust)) = found else {
@@ -417,7 +420,15 @@ fn recognise(flow: &mut Flow, transport: Transport, data: &[u8], dir: Dir) -> bo
     true
 }
 
-fn on_port(protocol: &Protocol, flow: &Flow) -> bool {
+/// What the settings give one of the conversation's ports, the opened one first.
+fn configured(shared: &Shared, flow: &Flow) -> Option<&'static str> {
+    shared.ports.of(flow.ends.dst_port).or_else(|| shared.ports.of(flow.ends.src_port))
+}
+
+fn on_port(protocol: &Protocol, flow: &Flow, configured: Option<&str>) -> bool {
+    if let Some(name) = configured {
+        return name == protocol.name;
+    }
     protocol.ports.contains(&flow.ends.dst_port) || protocol.ports.contains(&flow.ends.src_port)
 }
 
@@ -435,7 +446,7 @@ impl Reader for Feed<'_, '_> {
             if self.flow.probing.over {
                 return Progress::Done;
             }
-            let started = recognise(self.flow, Transport::Stream, segment.data, segment.dir);
+            let started = recognise(self.flow, Transport::Stream, segment.data, segment.dir, self.rows.configured);
             if !started {
                 let again = segment.data.len() < ENOUGH && !self.flow.probing.over;
                 return if again { Progress::NeedMore(segment.data.len() + 1) } else { Progress::Done };

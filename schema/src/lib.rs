@@ -24,4 +24,4 @@ pub use pseudonym::{Key, Kind, Pseudonym};
 pub use table::{AnyRow, Stores, TableId};
 
 /// Version of the tables on the wire: a reader refuses a newer major and fills the columns of a newer minor with null.
-pub const SCHEMA_VERSION: (u16, u16) = (1, 0);
+pub const SCHEMA_VERSION: (u16, u16) = (1, 1);

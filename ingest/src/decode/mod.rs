@@ -9,6 +9,7 @@ mod cursor;
 mod dns;
 mod http;
 pub mod pairs;
+pub mod ports;
 mod rows;
 mod snmp;
 mod ssh;

@@ -48,6 +48,8 @@ pub struct Rows<'a> {
     pub trust: &'static str,
     /// The conversation: `src` opened it.
     pub ends: Ends,
+    /// The protocol that the settings give one of the conversation's ports.
+    pub configured: Option<&'static str>,
     /// Sensor, capture prefix, VLAN and tunnel of the conversation; everything else is filled in here.
     pub template: &'a Head,
     /// Names of the inputs (`epoch-N`), by `Stamp::input`.

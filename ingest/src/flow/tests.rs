@@ -5,6 +5,7 @@ use arrow::array::{AsArray, RecordBatch};
 use lidr_schema::{Cidr, Ends, Ip, Key, TableId};
 
 use crate::{
+    decode::ports::Ports,
     record::{FlowKey, Record, Stamp, Tcp},
     source::clock::DISORDER,
     worker::{Chunk, Shared, Worker},
@@ -49,6 +50,7 @@ fn rows(packets: &[Record], rhythm: usize) -> Vec<(String, i64, u64, String)> {
         key: Key::from_hex(&"00".repeat(32)).unwrap(),
         most_flows: 100,
         count_keys: false,
+        ports: Ports::default(),
     };
     let mut worker = Worker::new(Arc::new(shared));
     let mut batches: Vec<RecordBatch> = Vec::new();
@@ -159,6 +161,7 @@ fn trailing(packets: &[Record]) -> u64 {
         key: Key::from_hex(&"00".repeat(32)).unwrap(),
         most_flows: 100,
         count_keys: false,
+        ports: Ports::default(),
     };
     let mut worker = Worker::new(Arc::new(shared));
     packets.iter().for_each(|r| worker.record(r));
@@ -176,6 +179,7 @@ fn the_flow_table_has_a_bound_and_a_counter() {
         key: Key::from_hex(&"00".repeat(32)).unwrap(),
         most_flows: 10,
         count_keys: true,
+        ports: Ports::default(),
     };
     let mut worker = Worker::new(Arc::new(shared));
     for i in 0..50_u16 {

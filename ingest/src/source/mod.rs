@@ -129,30 +129,24 @@ pub struct InputSummary {
     pub truncated: bool,
 }
 
-/// The name of a run over these inputs: a hash of their sizes, first and last 64 KiB and lidr's version.
+/// The name of a run over these inputs: a hash of their sizes, first and last 64 KiB, lidr's version and the settings that
+/// change rows. `started` (the start of the run) stands for inputs that can be read only once, standard input and pipes: two
+/// runs over different streams must not have one name, or a lake would replace the first by the second, and a Kafka reader
+/// would take the second for repeats.
 ///
 /// # Errors
 /// If a file cannot be read.
-pub fn epoch(inputs: &[Input]) -> Result<String, SourceError> {
-    epoch_of_run(inputs, "")
-}
-
-/// The same, where `run` (the start of the run) stands for inputs that can be read only once: standard input and pipes. Two
-/// runs over different streams must not have one name: a lake would replace the first by the second, and a Kafka reader would
-/// take the second for repeats.
-///
-/// # Errors
-/// If a file cannot be read.
-pub fn epoch_of_run(inputs: &[Input], run: &str) -> Result<String, SourceError> {
+pub fn epoch(inputs: &[Input], started: &str, settings: &str) -> Result<String, SourceError> {
     let mut hash = Sha256::new();
     hash.update(env!("CARGO_PKG_VERSION"));
+    hash.update(settings);
     for input in inputs {
         let read = |source| SourceError::Read { name: input.name(), source };
         match input {
             Input::Path { path, .. } if std::fs::metadata(path).map_err(read)?.is_file() => sample(path, &mut hash).map_err(read)?,
             _ => {
                 hash.update(b"-");
-                hash.update(run);
+                hash.update(started);
             }
         }
     }

@@ -133,8 +133,8 @@ fn inputs_of_one_sensor_are_one_stream_in_time() {
         seen.push((p.ts / 1_000_000, p.input));
     }
     assert_eq!(seen, [(1, 0), (2, 1), (3, 0), (3, 1), (4, 1), (5, 0)]);
-    assert_eq!(epoch(&inputs).unwrap(), epoch(&inputs).unwrap());
-    assert_ne!(epoch(&inputs).unwrap(), epoch(&inputs[..1]).unwrap());
+    assert_eq!(epoch(&inputs, "", "").unwrap(), epoch(&inputs, "", "").unwrap());
+    assert_ne!(epoch(&inputs, "", "").unwrap(), epoch(&inputs[..1], "", "").unwrap());
 }
 
 /// Writes files into a folder and reads them all as one sensor: records, oddities and the reader itself.
@@ -280,11 +280,12 @@ fn a_header_that_ends_early_is_not_called_a_foreign_file() {
 #[test]
 fn what_can_be_read_once_is_named_by_its_run() {
     let stdin = [Input::Stdin { sensor: None }];
-    assert_ne!(epoch_of_run(&stdin, "1").unwrap(), epoch_of_run(&stdin, "2").unwrap());
+    assert_ne!(epoch(&stdin, "1", "").unwrap(), epoch(&stdin, "2", "").unwrap());
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("a.pcap");
     std::fs::write(&path, seconds(1, 3)).unwrap();
     let file = [Input::Path { sensor: None, path }];
-    assert_eq!(epoch_of_run(&file, "1").unwrap(), epoch_of_run(&file, "2").unwrap(), "a file is named by its content");
-    assert_eq!(epoch(&file).unwrap().len(), 16);
+    assert_eq!(epoch(&file, "1", "").unwrap(), epoch(&file, "2", "").unwrap(), "a file is named by its content");
+    assert_eq!(epoch(&file, "", "").unwrap().len(), 16);
+    assert_ne!(epoch(&file, "", "").unwrap(), epoch(&file, "", "x1=8443;").unwrap(), "settings change rows");
 }

@@ -52,5 +52,19 @@ table! {
         target: Option<Pseudonym>,
         /// Whether it could be read on the wire.
         cleartext: bool,
+        /// Authorisation country (TS 102 232-1).
+        country: Option<Name>,
+        /// Operator identifier (TS 102 232-1).
+        operator: Option<Name>,
+        /// Units sent from the target, since the row before.
+        from_target: u64,
+        /// Units sent to the target, since the row before.
+        to_target: u64,
+        /// Units whose payload is encrypted, since the row before.
+        encrypted: u64,
+        /// Integrity checks, since the row before.
+        integrity: u64,
+        /// Kinds of record since the row before, sorted, joined by `;`: `begin`, `continue`, `end`, `report` for IRI, message names for CDC.
+        records: Option<Name>,
     }
 }

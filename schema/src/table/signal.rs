@@ -3,9 +3,9 @@ use super::table;
 use crate::{cell::Name, ip::Ip, pseudonym::Pseudonym};
 
 table! {
-    /// One procedure of GTP-C, PFCP, Diameter, SIGTRAN, SCTP association set-up or SIP.
+    /// One procedure of GTP-C, PFCP, Diameter, SIGTRAN, SCTP association set-up or SIP, or one message of RADIUS accounting.
     "signal" by "src_ip" {
-        /// `gtpc`, `pfcp`, `diameter`, `sigtran`, `sctp`, `sip`.
+        /// `gtpc`, `pfcp`, `diameter`, `sigtran`, `sctp`, `sip`, `radius`.
         protocol: Name,
         /// Name of the procedure or command.
         op: Name,
@@ -41,5 +41,11 @@ table! {
         application: Option<u32>,
         /// Octets that could not be read as the protocol says.
         odd_bytes: u32,
+        /// Subscriber's network access identifier.
+        nai: Option<Pseudonym>,
+        /// Session that accounting names.
+        session: Option<Pseudonym>,
+        /// Network access server, for RADIUS accounting.
+        nas: Option<Ip>,
     }
 }

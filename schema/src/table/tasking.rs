@@ -13,11 +13,12 @@ table! {
         /// `x1`, `snmp`, `dtcp`, `radius`, `hi1`, `record`.
         protocol: Name,
         /// `create`, `change`, `enable`, `disable`, `delete`, `list`, `get`, `destination_create`, `destination_change`,
-        /// `destination_delete`, `notify_off`, `keepalive`, `report`.
+        /// `destination_delete`, `notify_off`, `keepalive`, `report`; of orders in the register `order_create`, `order_change`,
+        /// `order_delete`; `unknown` where the request is encrypted.
         op: Name,
         /// The protocol's own name of the message: X1 type, SNMP PDU.
         message: Option<Name>,
-        /// What a list covers: `all`, `tasks`, `destinations`, `objects`, `status`, `tap`.
+        /// What a list covers: `all`, `tasks`, `destinations`, `objects`, `status`, `tap`, `orders`.
         list_kind: Option<Name>,
         /// Who asked: the manager's address.
         actor: Ip,
@@ -69,5 +70,15 @@ table! {
         varbinds: u32,
         /// Whether the message followed its schema.
         schema_ok: bool,
+        /// Start time given to the element, or of the order.
+        start: Option<Micros>,
+        /// Order or authorisation that the message or record names.
+        order_id: Option<Pseudonym>,
+        /// Every target named, as pseudonyms in hexadecimal joined by `;`, 16 at most; `targets` counts all.
+        target_list: Option<Name>,
+        /// Who approved it, where a message or record says so.
+        approver: Option<Name>,
+        /// State of the order or task as the message or record gives it, lower case: `approved`, `active`, `suspended`, …
+        status: Option<Name>,
     }
 }

@@ -246,24 +246,10 @@ fn blank(protocol: &'static str, state: &'static str, ends: Ends) -> delivery::R
     delivery::Row {
         protocol: Name::Borrowed(protocol),
         state: Name::Borrowed(state),
-        part: 0,
         ne: ends.src_ip,
-        ne_name: None,
-        point: None,
         dest_ip: ends.dst_ip,
         dest_port: ends.dst_port,
-        task: None,
-        liid: None,
-        correlation: None,
-        format: None,
-        last_ts: Micros(0),
-        pdus: 0,
-        bytes: 0,
-        first_seq: None,
-        last_seq: None,
-        missing: 0,
-        keepalives: 0,
-        target: None,
         cleartext: true,
+        ..delivery::Row::default()
     }
 }
