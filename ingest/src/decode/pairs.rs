@@ -89,6 +89,11 @@ impl<K: Eq + Hash + Clone, Q, A> Pairs<K, Q, A> {
         self.waiting.remove(&key).map(|(_, _, request)| request)
     }
 
+    /// The key of the request that waits longest among those that `of` chooses.
+    pub fn first(&self, of: impl Fn(&K) -> bool) -> Option<&K> {
+        self.order.values().find(|key| of(key))
+    }
+
     /// The least deadline, µs.
     #[must_use]
     pub fn deadline(&self) -> Option<i64> {

@@ -50,6 +50,8 @@ pub struct Rows<'a> {
     pub ends: Ends,
     /// The protocol that the settings give one of the conversation's ports.
     pub configured: Option<&'static str>,
+    /// The conversation has closed on the wire: what waits for an answer gets none.
+    pub closed: bool,
     /// Sensor, capture prefix, VLAN and tunnel of the conversation; everything else is filled in here.
     pub template: &'a Head,
     /// Names of the inputs (`epoch-N`), by `Stamp::input`.

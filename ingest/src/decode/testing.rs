@@ -23,11 +23,13 @@ pub(crate) struct Step {
     pub(crate) gap: u64,
     /// Octets cut off its end by the capture.
     pub(crate) cut: u32,
+    /// The conversation closes with it.
+    pub(crate) closes: bool,
 }
 
 /// A packet of `src` (who opened the conversation), sent at `eff` µs.
 pub(crate) fn src(eff: i64, bytes: impl AsRef<[u8]>) -> Step {
-    Step { dir: Dir::Src, bytes: bytes.as_ref().to_vec(), eff, gap: 0, cut: 0 }
+    Step { dir: Dir::Src, bytes: bytes.as_ref().to_vec(), eff, gap: 0, cut: 0, closes: false }
 }
 
 /// A packet of `dst`, sent at `eff` µs.
@@ -104,6 +106,7 @@ pub(crate) fn run_between(protocol: &Protocol, ends: Ends, steps: &[Step]) -> Ve
             trust: "clear",
             ends,
             configured: None,
+            closed: false,
             template: &template,
             captures: &captures,
             layer_bits: 0,
@@ -128,6 +131,7 @@ pub(crate) fn run_between(protocol: &Protocol, ends: Ends, steps: &[Step]) -> Ve
         trust: "clear",
         ends,
         configured: None,
+        closed: steps.last().is_some_and(|s| s.closes),
         template: &template,
         captures: &captures,
         layer_bits: 0,

@@ -198,7 +198,7 @@ impl Tls {
         let outcome = match (self.alert, &self.server) {
             (Some(_), _) => "refused",
             (None, Some(_)) => "ok",
-            (None, None) if self.lost || due < self.deadline => "not_seen",
+            (None, None) if self.lost || due < self.deadline && !rows.closed => "not_seen",
             (None, None) => "unanswered",
         };
         let Some((mark, dir)) = self.began.filter(|_| !std::mem::replace(&mut self.written, true)) else { return };

@@ -26,6 +26,8 @@ pub(super) const NAMESPACE: &str = "http://uri.etsi.org/03221/X1/2017/10";
 pub(super) enum Answer<'a> {
     /// The messages of the response.
     Messages(&'a [Message]),
+    /// The carrier refused, with that status of HTTP.
+    Refused(u16),
     /// None in time.
     None,
     /// The capture ended before it could come.
@@ -40,6 +42,10 @@ pub(super) fn write(asked: &[(Mark, Message)], dir: Dir, answer: Answer<'_>, due
         row.actor = ends.src_ip;
         row.ne = ends.dst_ip;
         row.outcome = Name::Borrowed(match answer {
+            Answer::Refused(status) => {
+                row.error_code = Some(status.into());
+                "refused"
+            }
             Answer::None => "unanswered",
             Answer::NotSeen => "not_seen",
             Answer::Messages(all) => match found(all, request, i) {

@@ -147,7 +147,7 @@ impl Pairing {
 
     pub(super) fn end(&mut self, now: i64, rows: &mut Rows<'_>) {
         for (asker, due, over) in self.pairs.flush(now) {
-            write(&asker, None, if over { "unanswered" } else { "not_seen" }, due, rows);
+            write(&asker, None, if over || rows.closed { "unanswered" } else { "not_seen" }, due, rows);
         }
         while !self.unasked.is_empty() {
             self.give_up(now, rows);

@@ -1,8 +1,12 @@
 //! Heads of HTTP messages: what rules need of them, and how long the body is.
 use lidr_schema::{Name, table::http};
 
+use super::search::is_method;
+
+/// Headers of a usual message.
+const HEADERS: usize = 64;
 /// Headers of one message.
-const MOST_HEADERS: usize = 128;
+const MOST_HEADERS: usize = 2048;
 /// Octets of a value that are kept.
 const MOST_TEXT: usize = 256;
 /// Headers that rules look for.
@@ -36,17 +40,31 @@ pub(super) struct Head {
 
 /// A head and its length; nothing while it is not whole; what is wrong with it.
 pub(super) fn parse(data: &[u8]) -> Result<Option<(Head, usize)>, &'static str> {
-    let mut headers = [httparse::EMPTY_HEADER; MOST_HEADERS];
+    match parse_with(data, &mut [httparse::EMPTY_HEADER; HEADERS]) {
+        // Rare, and no reason to lose sight of a conversation.
+        Err(httparse::Error::TooManyHeaders) => {
+            parse_with(data, &mut vec![httparse::EMPTY_HEADER; MOST_HEADERS]).map_err(|_| "headers")
+        }
+        result => result.map_err(|_| "head"),
+    }
+}
+
+fn parse_with<'a>(data: &'a [u8], headers: &mut [httparse::Header<'a>]) -> Result<Option<(Head, usize)>, httparse::Error> {
     let mut head = Head::default();
     if data.starts_with(b"HTTP/") || b"HTTP/".starts_with(data.get(..5).unwrap_or(data)) {
-        let mut response = httparse::Response::new(&mut headers);
-        let httparse::Status::Complete(taken) = response.parse(data).map_err(|_| "head")? else { return Ok(None) };
+        let mut response = httparse::Response::new(headers);
+        let httparse::Status::Complete(taken) = response.parse(data)? else { return Ok(None) };
         (head.status, head.version) = (response.code.unwrap_or_default(), response.version.unwrap_or_default());
         head.read(response.headers);
         return Ok(Some((head, taken)));
     }
-    let mut request = httparse::Request::new(&mut headers);
-    let httparse::Status::Complete(taken) = request.parse(data).map_err(|_| "head")? else { return Ok(None) };
+    let mut request = httparse::Request::new(headers);
+    let status = request.parse(data)?;
+    // The end of a body that ran into a request is no method.
+    if request.method.is_some_and(|method| !is_method(method)) {
+        return Err(httparse::Error::Token);
+    }
+    let httparse::Status::Complete(taken) = status else { return Ok(None) };
     head.method = request.method.map(str::to_owned);
     head.path = request.path.unwrap_or_default().to_owned();
     head.version = request.version.unwrap_or_default();
@@ -66,7 +84,8 @@ impl Head {
                 "content-type" => self.media = value.split(';').next().map(|m| m.trim().to_ascii_lowercase()),
                 // The scheme is kept, the credential is not.
                 "authorization" => self.auth = value.split(' ').next().map(str::to_ascii_lowercase),
-                "content-length" => self.length = value.parse().ok(),
+                // A length that cannot be read is as good as one that cannot be.
+                "content-length" => self.length = Some(value.parse().unwrap_or(u64::MAX)),
                 "transfer-encoding" => self.chunked = value.to_ascii_lowercase().contains("chunked"),
                 _ => {}
             }
@@ -94,9 +113,19 @@ impl Head {
         self.status == 101 || self.method.as_deref() == Some("CONNECT")
     }
 
-    /// Whether the body may be X1.
-    pub(super) fn may_be_xml(&self) -> bool {
-        self.media.as_deref().is_none_or(|m| m.contains("xml") || m.starts_with("text/plain"))
+    /// The content type, without its parameters.
+    pub(super) fn media(&self) -> Option<String> {
+        self.media.clone()
+    }
+
+    /// The body's length, where the head tells it.
+    pub(super) const fn length(&self) -> Option<u64> {
+        self.length
+    }
+
+    /// The status of an answer that refuses.
+    pub(super) fn refusal(&self) -> Option<u16> {
+        Some(self.status).filter(|status| *status >= 400)
     }
 
     pub(super) fn framing(&self) -> Framing {

@@ -1,0 +1,105 @@
+//! Bodies: which are read, and how much of them.
+//!
+//! A body is read only if its first octets show an X1 container: content types are what the sender says they are. What is no
+//! text or XML by its type and cannot hide one (pictures, fonts, video) is not looked at.
+use std::borrow::Cow;
+
+use super::{MOST_BODY, Odd, Rows, Segment};
+
+/// Octets that show what a body is.
+pub(super) const PEEK: usize = 512;
+
+/// Whether a body of that content type is looked at.
+pub(super) fn may_be_x1(media: Option<&str>) -> bool {
+    let Some(media) = media else { return true };
+    !["image/", "video/", "audio/", "font/"].iter().any(|kind| media.starts_with(kind))
+        && !matches!(media, "text/html" | "text/css" | "text/javascript" | "application/javascript")
+}
+
+/// Whether the first octets are those of an X1 container, in UTF-8 or UTF-16.
+pub(super) fn looks_like_x1(first: &[u8]) -> bool {
+    let text: Vec<u8> = first.iter().copied().filter(|o| *o != 0).collect();
+    let holds = |word: &[u8]| text.windows(word.len()).any(|w| w == word);
+    [b"X1Request".as_slice(), b"X1Response", b"X1TopLevelErrorResponse", b"uri.etsi.org/03221/X1"].into_iter().any(holds)
+}
+
+/// A body as UTF-8: UTF-16 with a byte order mark, or with the zeros of its first `<`, is brought to it.
+pub(super) fn utf8(body: &[u8]) -> Cow<'_, [u8]> {
+    let read: fn([u8; 2]) -> u16 = match body {
+        [0xfe, 0xff, ..] | [0, b'<', ..] => u16::from_be_bytes,
+        [0xff, 0xfe, ..] | [b'<', 0, ..] => u16::from_le_bytes,
+        _ => return Cow::Borrowed(body),
+    };
+    let units: Vec<u16> = body.as_chunks::<2>().0.iter().map(|pair| read(*pair)).collect();
+    Cow::Owned(String::from_utf16_lossy(&units).trim_start_matches('\u{feff}').to_owned().into_bytes())
+}
+
+/// Says that a container is not read because of its length.
+pub(super) fn too_long(length: u64, s: Segment<'_>, rows: &mut Rows<'_>) {
+    let mark = rows.mark(s.dir, s.first);
+    let odd = Odd { kind: "bound", detail: "x1 body", needed: Some(length), had: Some(MOST_BODY as u64) };
+    rows.odd(mark, s.last.eff, odd);
+}
+
+/// A body in chunks so far.
+#[derive(Debug)]
+pub(super) struct Chunked {
+    /// Octets so far.
+    pub(super) total: u64,
+    /// Those kept, as long as they may be X1.
+    kept: Option<Vec<u8>>,
+}
+
+impl Chunked {
+    pub(super) fn new(may_be_x1: bool) -> Self {
+        Self { total: 0, kept: may_be_x1.then(Vec::new) }
+    }
+
+    /// Whether the next chunk, of that size, is kept.
+    pub(super) fn wants(&mut self, size: u32, s: Segment<'_>, rows: &mut Rows<'_>) -> bool {
+        let Some(kept) = &self.kept else { return false };
+        if kept.len() >= PEEK && !looks_like_x1(kept) {
+            self.kept = None;
+        } else if kept.len() + size as usize > MOST_BODY {
+            if looks_like_x1(kept) || kept.is_empty() && looks_like_x1(s.data) {
+                too_long(self.total + u64::from(size), s, rows);
+            }
+            self.kept = None;
+        }
+        self.kept.is_some()
+    }
+
+    pub(super) fn add(&mut self, part: &[u8]) {
+        self.total += part.len() as u64;
+        if let Some(kept) = &mut self.kept {
+            kept.extend_from_slice(part);
+        }
+    }
+
+    pub(super) fn octets(&self) -> &[u8] {
+        self.kept.as_deref().unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn containers_are_known_in_any_encoding() {
+        let text = "<?xml version=\"1.0\"?><X1Request>é</X1Request>";
+        let wide: Vec<u8> = text.encode_utf16().flat_map(u16::to_be_bytes).collect();
+        let marked: Vec<u8> = std::iter::once(0xfeff).chain(text.encode_utf16()).flat_map(u16::to_le_bytes).collect();
+        for body in [text.as_bytes(), &wide, &marked] {
+            assert!(looks_like_x1(body));
+            assert_eq!(utf8(body), text.as_bytes());
+        }
+        assert!(!looks_like_x1(b"<html>"));
+    }
+
+    #[test]
+    fn only_what_can_hide_a_container_is_looked_at() {
+        assert!([None, Some("application/xml"), Some("application/octet-stream"), Some("application/json")].into_iter().all(may_be_x1));
+        assert!([Some("image/png"), Some("text/html")].into_iter().all(|m| !may_be_x1(m)));
+    }
+}
