@@ -3,9 +3,11 @@
 //! Decoding cannot fail, it can only be odd: broken input is evidence and becomes an `oddity` row. A protocol is found by
 //! content first and by port second. A new protocol is its file here and its line in [`ALL`]; dispatch, documentation, fuzz
 //! targets and benches come from that list.
+mod ber;
 #[cfg(test)]
 mod collection;
 mod cursor;
+mod delivery;
 mod dns;
 mod http;
 pub mod pairs;

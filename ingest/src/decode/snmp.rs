@@ -5,7 +5,6 @@
 //! PDU; what touches a lawful-intercept MIB gives `tasking` rows as well (`snmp/tasks.rs`); a Report that refuses a user is an
 //! `auth` row; a sysObjectID is evidence of a product. Of an encrypted message only its header is there to be read.
 //! Not read: community strings (never), the text of values that are not listed as harmless, SNMP over TCP or DTLS.
-mod ber;
 mod exchange;
 mod message;
 mod objects;
@@ -22,9 +21,12 @@ use lidr_schema::{
     table::{asset, auth},
 };
 
-use super::{Decoder, Mark, Odd, Progress, Protocol, Rows, Segment, Transport, Verdict, pairs::{ANSWER_WITHIN, Asked, Pairs}};
+use super::{
+    Decoder, Mark, Odd, Progress, Protocol, Rows, Segment, Transport, Verdict,
+    ber::{Bad, Ber, Notes, Oid},
+    pairs::{ANSWER_WITHIN, Asked, Pairs},
+};
 use crate::record::{Dir, Stamp};
-use ber::{Bad, Ber, Notes, Oid};
 use exchange::{Answer, End, Waiting};
 use message::{Kind, Message, Pdu};
 

@@ -2,24 +2,25 @@
 //!
 //! A TCP stream of units: a header of 40 octets, conditional attributes up to the header's length, payload. There is no fixed
 //! port; the header's arithmetic tells the protocol. Read are the header and the attributes; the payload is passed over
-//! without being held, so no product can stay here. What comes out is `delivery` rows, one series per (sender, kind of unit,
-//! task), with the rules of `flow`: `open` 2 s after the first unit, `part` with the first unit of each minute counted from
-//! the first, `end` with the conversation; counts add up. `ts` is the first unit in all of them. Keepalives belong to the
-//! conversation and are counted on whichever of its rows comes next; a conversation of keepalives only is one row of
-//! protocol `x2x3`, because the unit does not say which of the two it keeps alive.
+//! without being held, so no product can stay here. What comes out is `delivery` rows, one series (see `decode::delivery`) per
+//! (sender, kind of unit, task). A conversation of keepalives only is one row of protocol `x2x3`, because the unit does not say
+//! which of the two it keeps alive.
 //!
 //! Versions differ between implementations (`00 05`, `00 01`, `05 00`) and all are read. After a loss the next header is
 //! searched for. Not read: payload (TS 33.128 records, SIP), TLS-protected streams (those are `tls` rows), and the XML
 //! variant of one vendor.
 mod header;
-mod streams;
 #[cfg(test)]
 mod tests;
 
-use header::{Found, HEADER, Header, Unit};
-use streams::Streams;
+use lidr_schema::Key;
 
-use super::{Decoder, Odd, Progress, Protocol, Rows, Segment, Transport, Verdict};
+use header::{Attributes, Found, HEADER, Header, UnitKind};
+
+use super::{
+    Decoder, Odd, Progress, Protocol, Rows, Segment, Transport, Verdict,
+    delivery::{Series, Subject},
+};
 use crate::record::Dir;
 
 /// X2 and X3 over TCP.
@@ -47,13 +48,19 @@ fn set<T>(pair: &mut [T; 2], dir: Dir, value: T) {
     }
 }
 
-#[derive(Default)]
 struct X2x3 {
-    streams: Streams,
+    /// By task; by the identifier's octets, all zero for none.
+    series: Series<[u8; 16]>,
     /// Per direction: the version of its units, kept to find the next header after a loss.
     version: [Option<u16>; 2],
     /// Per direction: searching for the next header.
     lost: [bool; 2],
+}
+
+impl Default for X2x3 {
+    fn default() -> Self {
+        Self { series: Series::new(X2X3.name), version: [None; 2], lost: [false; 2] }
+    }
 }
 
 impl X2x3 {
@@ -79,19 +86,26 @@ impl X2x3 {
     }
 
     fn unit(&mut self, segment: &Segment<'_>, header: Header, attributes: &[u8], rows: &mut Rows<'_>) {
-        let unit = Unit::read(header, attributes, rows.key);
-        if !unit.whole {
+        let read = Attributes::read(attributes, rows.key);
+        if let Some(needed) = read.short {
             let mark = rows.mark(segment.dir, segment.first);
-            let (needed, had) = (Some(unit.needed), Some(attributes.len() as u64));
+            let (needed, had) = (Some(needed), Some(attributes.len() as u64));
             rows.odd(mark, segment.last.eff, Odd { kind: "malformed", detail: "attributes", needed, had });
         }
-        self.streams.count(segment, unit, rows);
+        let protocol = match header.kind {
+            UnitKind::Acknowledgement => return,
+            UnitKind::Keepalive => return self.series.keepalive(segment, rows),
+            UnitKind::X2 => "x2",
+            UnitKind::X3 => "x3",
+        };
+        let subject = |key: &Key| Subject { task: header.task(key), ..Subject::default() };
+        self.series.count(segment, (protocol, header.xid), subject, read.unit(&header), rows);
     }
 }
 
 impl Decoder for X2x3 {
     fn decode(&mut self, segment: Segment<'_>, rows: &mut Rows<'_>) -> Progress {
-        self.streams.expire(segment.last.eff, rows);
+        self.series.expire(segment.last.eff, rows);
         if segment.gap > 0 {
             set(&mut self.lost, segment.dir, true);
         }
@@ -123,14 +137,14 @@ impl Decoder for X2x3 {
     }
 
     fn deadline(&self) -> Option<i64> {
-        self.streams.deadline()
+        self.series.deadline()
     }
 
     fn expire(&mut self, now: i64, rows: &mut Rows<'_>) {
-        self.streams.expire(now, rows);
+        self.series.expire(now, rows);
     }
 
     fn end(&mut self, now: i64, rows: &mut Rows<'_>) {
-        self.streams.end(now, rows);
+        self.series.end(now, rows);
     }
 }

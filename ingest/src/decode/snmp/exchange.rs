@@ -7,7 +7,7 @@ use super::{
     tap::Tap,
     tasks,
 };
-use crate::decode::{Mark, Rows};
+use crate::decode::{Mark, Rows, ber::Oid};
 
 /// Rows that one SET gets.
 pub(super) const MOST_SET_ROWS: usize = 64;
@@ -209,7 +209,7 @@ fn notification(pdu: &Pdu<'_>) -> Shown {
         return Shown { oid, object: None, ..enterprise };
     }
     let named = pdu.binds.iter().find(|b| b.tag == 0x06 && b.oid.after(TRAP_OID).is_some());
-    let value = named.and_then(|b| super::ber::Oid::read(b.value).ok());
+    let value = named.and_then(|b| Oid::read(b.value).ok());
     value.map_or_else(|| first_object(pdu), Shown::object)
 }
 

@@ -2,7 +2,7 @@
 //!
 //! The community is passed over, never read. Of an encrypted message (authPriv) everything up to the ciphertext is in clear:
 //! engine, boots, time and user. Keys, digests and salts are not looked at.
-use super::ber::{Bad, Ber, Notes, Oid};
+use crate::decode::ber::{Bad, Ber, Notes, Oid, signed, unsigned};
 
 /// Varbinds of one message that are read.
 pub(super) const MOST_BINDS: usize = 4096;
@@ -83,8 +83,8 @@ impl Bind<'_> {
     /// The value as an integer, for the integer types.
     pub(super) fn int(&self) -> Option<i64> {
         match self.tag {
-            0x02 => super::ber::signed(self.value),
-            0x41..=0x43 | 0x46 => super::ber::unsigned(self.value),
+            0x02 => signed(self.value),
+            0x41..=0x43 | 0x46 => unsigned(self.value),
             _ => None,
         }
     }

@@ -5,10 +5,10 @@
 use lidr_schema::{Ip, Name};
 
 use super::{
-    ber::Oid,
     message::Bind,
     tap::{Column, Tap},
 };
+use crate::decode::ber::Oid;
 
 /// Which values of an object may be kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

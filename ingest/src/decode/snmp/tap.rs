@@ -4,7 +4,7 @@
 //! when, a stream row switches it on, a filter row of a second MIB says whose traffic. All are indexed by the content id, which
 //! is the task's number; filter rows and streams by a stream index after it. Old CISCO-TAP-MIB has stream and filter in one row.
 //! The content id stands in every instance's name, so an object identifier is only ever shown up to its column.
-use super::ber::Oid;
+use crate::decode::ber::Oid;
 
 const CISCO: &[u32] = &[1, 3, 6, 1, 4, 1, 9, 9];
 const PKTC: &[u32] = &[1, 3, 6, 1, 4, 1, 4491, 2, 2, 9, 1, 1];

@@ -3,6 +3,7 @@ use lidr_schema::{Key, Kind, Name, Pseudonym};
 
 use crate::decode::{
     cursor::{Cursor, printable},
+    delivery::{Count, Facts, Unit},
     target,
 };
 
@@ -12,6 +13,9 @@ pub(super) const HEADER: usize = 40;
 const MOST_HEADER: u32 = 65_535;
 /// Octets of payload at most.
 const MOST_PAYLOAD: u32 = 16 << 20;
+/// Payload directions (TS 103 221-2 table 6) that say who sent.
+const TO_TARGET: u16 = 2;
+const FROM_TARGET: u16 = 3;
 /// Characters kept of a name.
 const MOST_NAME: usize = 64;
 
@@ -32,10 +36,10 @@ pub(super) struct Header {
     /// Octets of header and attributes.
     pub(super) length: usize,
     pub(super) payload: u32,
-    pub(super) format: u16,
+    format: u16,
     direction: u16,
     pub(super) xid: [u8; 16],
-    pub(super) correlation: u64,
+    correlation: u64,
 }
 
 impl Header {
@@ -61,6 +65,11 @@ impl Header {
     pub(super) fn is_usual(&self) -> bool {
         let product = matches!(self.kind, UnitKind::X2 | UnitKind::X3);
         self.format <= 31 && self.direction <= 5 && (product || self.payload == 0)
+    }
+
+    /// The task; none where the unit names none.
+    pub(super) fn task(&self, key: &Key) -> Option<Pseudonym> {
+        (self.xid != [0; 16]).then(|| key.pseudonym(Kind::Xid, &uuid(self.xid)))
     }
 }
 
@@ -131,54 +140,58 @@ pub(super) fn find(data: &[u8], version: Option<u16>) -> Found {
     }
 }
 
-/// A unit as far as it is kept.
-#[derive(Clone, Debug)]
-pub(super) struct Unit {
-    pub(super) header: Header,
-    pub(super) sequence: Option<u32>,
-    pub(super) function: Option<Name>,
-    pub(super) point: Option<Name>,
-    pub(super) target: Option<Pseudonym>,
-    /// Whether the attributes filled the header's length.
-    pub(super) whole: bool,
-    /// Octets that the attributes would have needed.
-    pub(super) needed: u64,
+/// Attributes as far as they are kept.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Attributes {
+    sequence: Option<u32>,
+    facts: Facts,
+    /// Octets that they would have needed, where they do not fill the header's length.
+    pub(super) short: Option<u64>,
 }
 
-impl Unit {
-    /// Reads the attributes; unknown ones are passed over by their length.
-    pub(super) fn read(header: Header, attributes: &[u8], key: &Key) -> Self {
-        let mut unit =
-            Self { header, sequence: None, function: None, point: None, target: None, whole: true, needed: 0 };
-        let mut c = Cursor::new(attributes);
+impl Attributes {
+    /// Reads them; unknown ones are passed over by their length.
+    pub(super) fn read(octets: &[u8], key: &Key) -> Self {
+        let mut all = Self::default();
+        let mut c = Cursor::new(octets);
         while !c.is_empty() {
-            let before = attributes.len() - c.rest().len();
+            let before = octets.len() - c.rest().len();
             let mut peek = c;
             let size = peek.u16().and_then(|_| peek.u16()).map_or(0, u64::from);
             let (Some(kind), Some(value)) = (c.u16(), c.counted16()) else {
-                unit.whole = false;
-                unit.needed = before as u64 + 4 + size;
+                all.short = Some(before as u64 + 4 + size);
                 break;
             };
-            unit.attribute(kind, value, key);
+            all.attribute(kind, value, key);
         }
-        unit
+        all
     }
 
     fn attribute(&mut self, kind: u16, value: &[u8], key: &Key) {
         let name = || Some(printable(value, MOST_NAME)).filter(|n| !n.is_empty()).map(Name::from);
         match kind {
-            6 => self.function = name(),
-            7 => self.point = name(),
+            6 => self.facts.ne_name = name(),
+            7 => self.facts.point = name(),
             8 => self.sequence = value.try_into().ok().map(u32::from_be_bytes),
-            17 if self.target.is_none() => self.target = target::pseudonym(key, &String::from_utf8_lossy(value)),
+            17 if self.facts.target.is_none() => {
+                self.facts.target = target::pseudonym(key, &String::from_utf8_lossy(value));
+            }
             _ => {}
         }
     }
 
-    /// The task; none where the unit names none.
-    pub(super) fn task(&self, key: &Key) -> Option<Pseudonym> {
-        (self.header.xid != [0; 16]).then(|| key.pseudonym(Kind::Xid, &uuid(self.header.xid)))
+    /// What the unit adds to its series.
+    pub(super) fn unit(self, header: &Header) -> Unit {
+        let count = Count {
+            pdus: 1,
+            bytes: u64::from(header.payload),
+            from_target: u64::from(header.direction == FROM_TARGET),
+            to_target: u64::from(header.direction == TO_TARGET),
+            ..Count::default()
+        };
+        let (correlation, format) = (Some(header.correlation), Some(format_name(header.format)));
+        let facts = Facts { correlation, format, ..self.facts };
+        Unit { count, facts, sequence: self.sequence, record: None }
     }
 }
 
@@ -191,7 +204,7 @@ fn uuid(octets: [u8; 16]) -> String {
 }
 
 /// Name of a payload format (TS 103 221-2 table 5).
-pub(super) fn format_name(format: u16) -> Name {
+fn format_name(format: u16) -> Name {
     Name::Borrowed(match format {
         0 => "keepalive",
         1 => "ts102232",

@@ -54,6 +54,7 @@ fn a_published_unit_is_one_row() {
     assert_eq!((row.ne_name.as_deref(), row.point.as_deref()), (Some("NF1"), Some("POI1")));
     assert_eq!((row.first_seq, row.last_seq, row.missing, row.correlation), (Some(1), Some(1), 0, Some(1)));
     assert_eq!((row.format.as_deref(), row.cleartext), (Some("ipv4"), true));
+    assert_eq!((row.from_target, row.to_target), (1, 0), "direction 3");
     let ends = testing::ends(&X2X3);
     assert_eq!((row.ne, row.dest_ip, row.dest_port), (ends.src_ip, ends.dst_ip, ends.dst_port));
     assert_eq!((head.ts.0, head.due.0), (5, 5));
@@ -133,7 +134,9 @@ fn tasks_over_the_bound_are_counted_together() {
     let rows = delivery(&out);
     assert_eq!(rows.len(), 4097);
     assert_eq!(rows.iter().map(|(_, r)| r.pdus).sum::<u64>(), 4100);
-    assert_eq!((rows[4096].1.task, rows[4096].1.pdus), (None, 4));
+    let mixed = &rows[4096].1;
+    assert_eq!((mixed.task, mixed.pdus, mixed.correlation), (None, 4, None));
+    assert_eq!((mixed.first_seq, mixed.missing), (None, 0), "numbers of several series say nothing");
     assert_eq!(oddities(&out), ["bound"]);
 }
 
