@@ -13,4 +13,6 @@ pub mod sink;
 pub mod source;
 pub mod summary;
 pub mod tcp;
+#[cfg(test)]
+mod testing;
 mod worker;

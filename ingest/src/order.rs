@@ -66,8 +66,10 @@ impl Order {
     /// Takes rows of one source and passes on what may leave.
     pub(crate) fn take(&mut self, source: usize, chunk: Chunk, sink: &mut dyn Sink) -> Result<(), SinkError> {
         for (table, batch) in chunk.batches {
-            self.tables.entry(table).or_default().add(batch);
+            let first = self.tables.entry(table).or_default().add(batch);
+            debug_assert!(first > self.told, "a row of {} is due at {first}, promised was {}", table.name(), self.told);
         }
+        debug_assert!(chunk.tasking.iter().all(|(head, _)| head.due.0 > self.told), "a request is due before a promise");
         self.tasking.extend(chunk.tasking);
         if let Some(floor) = self.floors.get_mut(source) {
             *floor = chunk.floor.max(*floor);
@@ -108,11 +110,15 @@ impl Order {
 }
 
 impl Pending {
-    fn add(&mut self, batch: RecordBatch) {
+    /// Holds rows; the least time at which one of them is due.
+    fn add(&mut self, batch: RecordBatch) -> i64 {
         let number = self.serial;
         self.serial = self.serial.wrapping_add(1);
-        self.places.extend(places(&batch, number));
+        let places = places(&batch, number);
+        let first = places.iter().map(|p| p.due).min().unwrap_or(i64::MAX);
+        self.places.extend(places);
         self.batches.insert(number, (batch.clone(), batch.num_rows()));
+        first
     }
 
     fn release(&mut self, floor: i64) -> Result<Vec<RecordBatch>, ArrowError> {

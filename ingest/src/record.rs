@@ -37,6 +37,15 @@ impl Dir {
     pub const fn index(self) -> usize {
         self as usize
     }
+
+    /// The other end.
+    #[must_use]
+    pub const fn other(self) -> Self {
+        match self {
+            Self::Src => Self::Dst,
+            Self::Dst => Self::Src,
+        }
+    }
 }
 
 /// The key of a conversation: both ends in address order, so that both directions meet.

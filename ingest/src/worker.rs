@@ -1,22 +1,21 @@
 //! A worker: owns the flows whose keys fall to it, their streams and decoders, and the columns of their rows.
+mod payload;
+#[cfg(test)]
+mod tests;
+
 use std::{collections::HashSet, sync::Arc};
 
 use arrow::array::RecordBatch;
-use lidr_schema::{AnyRow, Head, Key, Name, Store, Stores, TableId, table::oddity, table::tasking};
+use lidr_schema::{AnyRow, Head, Key, Name, Store, Stores, TableId, table::tasking};
+use payload::{end_decoder, expire, payload};
 
 use crate::{
-    decode::{ALL, Odd, Progress, Protocol, Rows, Segment, Transport, Verdict, ports::Ports},
+    decode::ports::Ports,
     flow::{Belongs, Flow, table::FlowTable},
-    record::{Dir, FlowKey, Record, Stamp},
+    record::{FlowKey, Record},
     source::clock::DISORDER,
     summary::Tally,
-    tcp::{Data, Events, Reader, Streams},
 };
-
-/// Looks at the first payload of a direction before recognition is given up.
-const LOOKS: u8 = 3;
-const SYN: u8 = 2;
-const ACK: u8 = 16;
 
 /// What all workers of a run share.
 #[derive(Debug)]
@@ -236,228 +235,4 @@ fn head_of(shared: &Shared, flow: &Flow) -> Head {
     let mut head = Head { sensor: shared.sensor.clone(), capture: shared.capture(flow.first.input), ..Head::default() };
     flow.fill(&mut head);
     head
-}
-
-/// Runs something of a decoder with the conversation's rows.
-fn with_rows<T>(flow: &mut Flow, shared: &Shared, out: &mut Vec<(Head, AnyRow)>, run: impl FnOnce(&mut Flow, &mut Rows<'_>) -> T) -> T {
-    let template = flow.template.take().unwrap_or_else(|| Box::new(head_of(shared, flow)));
-    let mut ordinals = flow.ordinals;
-    let mut rows = Rows {
-        decoder: flow.protocol.map_or("tcp", |p| p.name),
-        trust: flow.trust,
-        ends: flow.ends,
-        configured: configured(shared, flow),
-        closed: flow.is_closed(),
-        template: &template,
-        captures: &shared.captures,
-        layer_bits: u32::from(flow.layer) << 28,
-        key: &shared.key,
-        ordinals: &mut ordinals,
-        out,
-    };
-    let result = run(flow, &mut rows);
-    flow.ordinals = ordinals;
-    flow.template = Some(template);
-    result
-}
-
-fn expire(flow: &mut Flow, now: i64, shared: &Shared, out: &mut Vec<(Head, AnyRow)>) {
-    if flow.decoder.as_ref().and_then(|d| d.deadline()).is_none_or(|d| d >= now) {
-        return;
-    }
-    let Some(mut decoder) = flow.decoder.take() else { return };
-    with_rows(flow, shared, out, |_, rows| decoder.expire(now, rows));
-    flow.decoder = Some(decoder);
-}
-
-fn end_decoder(flow: &mut Flow, now: i64, shared: &Shared, out: &mut Vec<(Head, AnyRow)>, tally: &mut Tally) {
-    if let Some(mut streams) = flow.streams.take() {
-        let last = Stamp { eff: now, ..flow.first };
-        let events = with_rows(flow, shared, out, |flow, rows| streams.end(&mut Feed { flow, rows }));
-        report(flow, events, last, shared, out, tally);
-    }
-    if let Some(mut decoder) = flow.decoder.take() {
-        with_rows(flow, shared, out, |_, rows| decoder.end(now, rows));
-    }
-}
-
-/// Gives a packet's payload to whoever reads it, or looks who might.
-fn payload(flow: &mut Flow, record: &Record, shared: &Shared, out: &mut Vec<(Head, AnyRow)>, tally: &mut Tally) {
-    if flow.decoder.is_none() && flow.probing.over {
-        return;
-    }
-    match record.key.proto {
-        6 => tcp(flow, record, shared, out, tally),
-        17 if record.payload_len > 0 => udp(flow, record, shared, out),
-        17 => {}
-        _ => flow.probing.over = true,
-    }
-}
-
-fn udp(flow: &mut Flow, record: &Record, shared: &Shared, out: &mut Vec<(Head, AnyRow)>) {
-    let dir = flow.dir(record);
-    let data = record.payload();
-    if flow.decoder.is_none() {
-        recognise(flow, Transport::Datagram, data, dir, configured(shared, flow));
-    }
-    let Some(mut decoder) = flow.decoder.take() else { return };
-    let cut = record.payload_len.saturating_sub(record.payload_captured);
-    let segment = Segment { dir, data, first: record.stamp, last: record.stamp, gap: 0, cut };
-    let progress = with_rows(flow, shared, out, |_, rows| decoder.decode(segment, rows));
-    match progress {
-        Progress::NotMine => forget(flow),
-        _ => flow.decoder = Some(decoder),
-    }
-}
-
-fn tcp(flow: &mut Flow, record: &Record, shared: &Shared, out: &mut Vec<(Head, AnyRow)>, tally: &mut Tally) {
-    let dir = flow.dir(record);
-    let tcp = record.tcp;
-    if tcp.flags & SYN != 0 {
-        // Data on a SYN (TCP Fast Open) is rare and read as if it followed.
-        flow.streams.get_or_insert_with(Box::<Streams>::default).syn(dir, tcp.seq);
-    }
-    let has_data = record.payload_len > 0;
-    if !has_data && flow.streams.is_none() {
-        return;
-    }
-    let mut streams = flow.streams.take().unwrap_or_default();
-    let events = with_rows(flow, shared, out, |flow, rows| {
-        let mut feed = Feed { flow, rows };
-        let mut events = Events::default();
-        if tcp.flags & ACK != 0 {
-            events = streams.acked(dir, tcp.ack, record.stamp.eff, &mut feed);
-        }
-        if has_data {
-            let cut = record.payload_len.saturating_sub(record.payload_captured) as usize;
-            let seq = tcp.seq.wrapping_add(u32::from(tcp.flags & SYN != 0));
-            let data = Data { seq, octets: record.payload(), cut, stamp: record.stamp };
-            let more = streams.data(dir, data, &mut feed);
-            events = add(events, more);
-        }
-        events
-    });
-    report(flow, events, record.stamp, shared, out, tally);
-    if flow.decoder.is_some() || !flow.probing.over {
-        flow.streams = Some(streams);
-    }
-}
-
-const fn add(a: Events, b: Events) -> Events {
-    Events {
-        retransmitted: a.retransmitted + b.retransmitted,
-        retransmits: a.retransmits + b.retransmits,
-        gap: a.gap + b.gap,
-        overlap: a.overlap || b.overlap,
-        held_out: a.held_out || b.held_out,
-        wanted_too_much: a.wanted_too_much || b.wanted_too_much,
-        not_mine: a.not_mine || b.not_mine,
-    }
-}
-
-/// What happened in a stream: counted, and said where it means that octets were not read.
-fn report(flow: &mut Flow, events: Events, stamp: Stamp, shared: &Shared, out: &mut Vec<(Head, AnyRow)>, tally: &mut Tally) {
-    flow.retransmits += events.retransmits;
-    flow.gap_bytes += events.gap;
-    let bounds = [("tcp_held", events.held_out), ("tcp_wanted", events.wanted_too_much)];
-    bounds.iter().filter(|(_, hit)| *hit).for_each(|(name, _)| tally.drop_one(name));
-    let odds = [
-        ("gap", "octets never seen", events.gap > 0 && flow.protocol.is_some()),
-        ("overlap", "segments say different things", events.overlap),
-        ("bound", "too much held", events.held_out),
-        ("bound", "decoder wanted too much", events.wanted_too_much),
-    ];
-    for (kind, detail, _) in odds.iter().filter(|(_, _, hit)| *hit) {
-        let had = (*kind == "gap").then_some(events.gap);
-        let odd = Odd { kind, detail, needed: None, had };
-        with_rows(flow, shared, out, |_, rows| tcp_odd(rows, stamp, odd));
-    }
-    if events.not_mine {
-        forget(flow);
-    }
-}
-
-fn tcp_odd(rows: &mut Rows<'_>, stamp: Stamp, odd: Odd) {
-    let mark = rows.mark(Dir::Src, stamp);
-    let bits = rows.layer_bits;
-    // Apart from the decoder's own rows of the same frame.
-    rows.layer_bits |= 2 << 24;
-    let row = oddity::Row {
-        kind: Name::Borrowed(odd.kind),
-        stage: Name::Borrowed("tcp"),
-        detail: Some(Name::Borrowed(odd.detail)),
-        needed: odd.needed,
-        had: odd.had,
-        count: 1,
-    };
-    rows.push(mark, stamp.eff, row);
-    rows.layer_bits = bits;
-}
-
-fn forget(flow: &mut Flow) {
-    flow.decoder = None;
-    flow.protocol = None;
-    flow.probing.over = true;
-}
-
-/// Looks at first octets; true where a decoder was started.
-fn recognise(flow: &mut Flow, transport: Transport, data: &[u8], dir: Dir, configured: Option<&str>) -> bool {
-    let found = ALL.iter().filter(|p| p.transport == transport).find_map(|p| match (p.probe)(data, dir) {
-        Verdict::Certain => Some((p, "clear")),
-        Verdict::Maybe if on_port(p, flow, configured) => Some((p, "inferred")),
-        _ => None,
-    });
-    let Some((protocol, trust)) = found else {
-        let looks = &mut flow.probing.looks;
-        if let Some(n) = looks.get_mut(dir.index()) {
-            *n += 1;
-        }
-        flow.probing.over = looks.iter().all(|n| *n >= 1) || looks.iter().any(|n| *n >= LOOKS);
-        return false;
-    };
-    flow.protocol = Some(protocol);
-    flow.trust = trust;
-    flow.decoder = Some((protocol.start)());
-    true
-}
-
-/// What the settings give one of the conversation's ports, the opened one first.
-fn configured(shared: &Shared, flow: &Flow) -> Option<&'static str> {
-    shared.ports.of(flow.ends.dst_port).or_else(|| shared.ports.of(flow.ends.src_port))
-}
-
-fn on_port(protocol: &Protocol, flow: &Flow, configured: Option<&str>) -> bool {
-    if let Some(name) = configured {
-        return name == protocol.name;
-    }
-    protocol.ports.contains(&flow.ends.dst_port) || protocol.ports.contains(&flow.ends.src_port)
-}
-
-/// Gives a stream's octets to the conversation's decoder, once there is one.
-struct Feed<'a, 'b> {
-    flow: &'a mut Flow,
-    rows: &'a mut Rows<'b>,
-}
-
-impl Reader for Feed<'_, '_> {
-    fn read(&mut self, segment: Segment<'_>) -> Progress {
-        /// Octets that tell protocols apart.
-        const ENOUGH: usize = 16;
-        if self.flow.decoder.is_none() {
-            if self.flow.probing.over {
-                return Progress::Done;
-            }
-            let started = recognise(self.flow, Transport::Stream, segment.data, segment.dir, self.rows.configured);
-            if !started {
-                let again = segment.data.len() < ENOUGH && !self.flow.probing.over;
-                return if again { Progress::NeedMore(segment.data.len() + 1) } else { Progress::Done };
-            }
-            self.rows.decoder = self.flow.protocol.map_or("tcp", |p| p.name);
-            self.rows.trust = self.flow.trust;
-        }
-        match &mut self.flow.decoder {
-            Some(decoder) => decoder.decode(segment, self.rows),
-            None => Progress::Done,
-        }
-    }
 }

@@ -1,48 +1,12 @@
 //! Decoders on captures that others made, where they lie beside the workspace; the values are those of other programs.
-use std::{collections::BTreeMap, path::Path};
-
-use arrow::{
-    array::{ArrayRef, RecordBatch},
-    datatypes::DataType,
-    util::display::array_value_to_string,
-};
-use lidr_schema::TableId;
+use std::path::Path;
 
 use super::testing::key;
 use crate::{
     run::{Config, run},
-    sink::{Sink, SinkError},
     source::{Input, Reader},
+    testing::{Line, Lines},
 };
-
-type Line = BTreeMap<String, String>;
-
-/// Rows as text, by table.
-#[derive(Default)]
-struct Lines(BTreeMap<&'static str, Vec<Line>>);
-
-impl Sink for Lines {
-    fn rows(&mut self, table: TableId, batch: RecordBatch) -> Result<(), SinkError> {
-        for at in 0..batch.num_rows() {
-            let schema = batch.schema();
-            let cells = schema.fields().iter().zip(batch.columns());
-            let line = cells.map(|(f, c)| (f.name().clone(), cell(c, at))).collect();
-            self.0.entry(table.name()).or_default().push(line);
-        }
-        Ok(())
-    }
-    fn floor(&mut self, _: i64) -> Result<(), SinkError> {
-        Ok(())
-    }
-}
-
-/// A cell as text; times are not needed here.
-fn cell(column: &ArrayRef, at: usize) -> String {
-    match column.data_type() {
-        DataType::Timestamp(..) => String::new(),
-        _ => array_value_to_string(column, at).unwrap(),
-    }
-}
 
 /// The rows of one table; none where the capture is not there.
 fn lines(capture: &str, table: &str, workers: usize) -> Option<Vec<Line>> {
@@ -53,7 +17,7 @@ fn lines(capture: &str, table: &str, workers: usize) -> Option<Vec<Line>> {
     let reader = Reader::open(&[Input::Path { sensor: None, path }]).unwrap();
     let mut sink = Lines::default();
     run(reader, &Config::new("here", workers, key(), "test"), &mut sink, &mut |_| {}).unwrap();
-    Some(sink.0.remove(table).unwrap_or_default())
+    Some(sink.tables.remove(table).unwrap_or_default())
 }
 
 /// Those columns of every row, joined by a blank.

@@ -74,7 +74,8 @@ pub struct Segment<'a> {
     pub data: &'a [u8],
     /// The packet that brought the first octet of `data`.
     pub first: Stamp,
-    /// The packet that brought the last one: its effective time is the `due` of what it completes.
+    /// The packet by which the last one came to be known, be it that it filled a hole before octets captured long ago: its
+    /// effective time is the `due` of what it completes.
     pub last: Stamp,
     /// Octets lost right before `data` (a gap in the stream); what was begun before them is void.
     pub gap: u64,

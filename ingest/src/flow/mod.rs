@@ -46,10 +46,22 @@ struct Counts {
 /// How far recognition of the protocol has come in each direction.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Probing {
-    /// Looks taken, by direction.
+    /// Looks taken, by direction; `u8::MAX` for a stream that is not looked at any more.
     pub(crate) looks: [u8; 2],
     /// Nothing more to look at.
     pub(crate) over: bool,
+}
+
+impl Probing {
+    /// Octets of a stream told nothing; true where its direction has been looked at often enough.
+    pub(crate) fn missed(&mut self, dir: Dir, most: u8) -> bool {
+        if let Some(n) = self.looks.get_mut(dir.index()) {
+            let looked = n.saturating_add(1);
+            *n = if looked >= most { u8::MAX } else { looked };
+        }
+        self.over = self.looks == [u8::MAX; 2];
+        self.looks.get(dir.index()) == Some(&u8::MAX)
+    }
 }
 
 /// A live conversation.
@@ -157,6 +169,11 @@ impl Flow {
         let same = record.ends.src_ip == self.ends.src_ip
             && (record.ends.src_port == self.ends.src_port || matches!(record.ends.proto, 1 | 58));
         if same { Dir::Src } else { Dir::Dst }
+    }
+
+    /// Whether the first octets that end sends are those of the conversation.
+    pub(crate) fn began(&self, dir: Dir) -> bool {
+        self.flags.get(dir.index()).is_some_and(|seen| seen & SYN != 0)
     }
 
     const fn idle(&self) -> i64 {

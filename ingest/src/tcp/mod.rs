@@ -77,22 +77,28 @@ impl Streams {
         self.dirs.get_mut(dir.index()).map(|s| s.data(dir, data, reader)).unwrap_or_default()
     }
 
-    /// An acknowledgement sent in that direction: what it says about holes of the other one.
-    pub(crate) fn acked(&mut self, by: Dir, ack: u32, now: i64, reader: &mut dyn Reader) -> Events {
-        let other = if by == Dir::Src { Dir::Dst } else { Dir::Src };
+    /// An acknowledgement sent in that direction, and its packet: what it says about holes of the other one.
+    pub(crate) fn acked(&mut self, by: Dir, ack: u32, now: Stamp, reader: &mut dyn Reader) -> Events {
+        let other = by.other();
         let Some(stream) = self.dirs.get_mut(other.index()).filter(|s| !s.held.is_empty()) else { return Events::default() };
         stream.acked(other, ack, now, reader)
     }
 
-    /// The conversation is over: what is held is delivered, holes and all.
-    pub(crate) fn end(&mut self, reader: &mut dyn Reader) -> Events {
+    /// The conversation is over, at an effective time: what is held is delivered, holes and all.
+    pub(crate) fn end(&mut self, now: i64, reader: &mut dyn Reader) -> Events {
         let mut events = Events::default();
         for (stream, dir) in self.dirs.iter_mut().zip([Dir::Src, Dir::Dst]) {
-            while !stream.held.is_empty() && !events.not_mine {
-                stream.give_up_hole(dir, reader, &mut events);
+            while let Some(first) = stream.held.first().filter(|_| !events.not_mine) {
+                let now = Stamp { eff: now, ..first.stamp };
+                stream.give_up_hole(dir, now, reader, &mut events);
             }
         }
         events
+    }
+
+    /// Somebody reads this direction from here on, who has not read what is behind: that is a hole to him.
+    pub(crate) fn reopen(&mut self, dir: Dir, now: Stamp, reader: &mut dyn Reader) -> Events {
+        self.dirs.get_mut(dir.index()).map(|s| s.reopen(dir, now, reader)).unwrap_or_default()
     }
 
     /// Octets buffered in both directions.
@@ -118,6 +124,9 @@ struct Stream {
     skip: u64,
     /// Octets lost right before the buffer.
     gap: u64,
+    /// Octets that came in order so far.
+    passed: u64,
+    /// Nobody reads on: the numbers are followed and nothing is held.
     done: bool,
 }
 
@@ -140,18 +149,32 @@ impl Stream {
             }
         }
         let fresh = data.octets.get(again..).unwrap_or_default();
-        self.in_order(dir, fresh, whole - again, data.stamp, reader, &mut events);
-        self.drain(dir, reader, &mut events);
+        self.in_order(dir, Fresh { octets: fresh, whole: whole - again, stamp: data.stamp }, data.stamp, reader, &mut events);
+        self.drain(dir, data.stamp, reader, &mut events);
+        events
+    }
+
+    fn reopen(&mut self, dir: Dir, now: Stamp, reader: &mut dyn Reader) -> Events {
+        let mut events = Events::default();
+        let buffer = std::mem::take(&mut self.buffer);
+        let marks = std::mem::take(&mut self.marks);
+        self.done = false;
+        self.gap = self.passed.saturating_sub(buffer.len() as u64);
+        if !buffer.is_empty() {
+            let taken = self.present(dir, &buffer, Stamps::Many(&marks), latest(now, &marks), reader, &mut events);
+            self.keep(buffer, marks, taken);
+        }
         events
     }
 
     /// Octets that come next; where the capture cut some off, a hole follows.
-    fn in_order(&mut self, dir: Dir, octets: &[u8], whole: usize, stamp: Stamp, reader: &mut dyn Reader, events: &mut Events) {
-        let length = u32::try_from(whole).unwrap_or(u32::MAX);
+    fn in_order(&mut self, dir: Dir, fresh: Fresh<'_>, now: Stamp, reader: &mut dyn Reader, events: &mut Events) {
+        let length = u32::try_from(fresh.whole).unwrap_or(u32::MAX);
         self.next = self.next.map(|n| n.wrapping_add(length));
-        self.deliver(dir, octets, stamp, reader, events);
-        if whole > octets.len() {
-            self.lost((whole - octets.len()) as u64, events);
+        self.passed += fresh.whole as u64;
+        self.deliver(dir, fresh, now, reader, events);
+        if fresh.whole > fresh.octets.len() {
+            self.lost((fresh.whole - fresh.octets.len()) as u64, events);
         }
     }
 
@@ -160,49 +183,53 @@ impl Stream {
             // Nobody reads on: follow the numbers without holding anything.
             let length = u32::try_from(data.octets.len() + data.cut).unwrap_or(u32::MAX);
             self.next = Some(data.seq.wrapping_add(length));
+            self.passed += (ahead + data.octets.len() + data.cut) as u64;
             return;
         }
         let overlap = self.held.add(data.seq, data.octets, data.cut, data.stamp);
         events.overlap |= overlap;
         if self.held.octets() > MOST_HELD || ahead > (1 << 30) {
             events.held_out = true;
-            self.give_up_hole(dir, reader, events);
+            self.give_up_hole(dir, data.stamp, reader, events);
         }
     }
 
-    fn acked(&mut self, dir: Dir, ack: u32, now: i64, reader: &mut dyn Reader) -> Events {
+    fn acked(&mut self, dir: Dir, ack: u32, now: Stamp, reader: &mut dyn Reader) -> Events {
         let mut events = Events::default();
         while let (Some(first), Some(next)) = (self.held.first(), self.next) {
             let beyond = ack.wrapping_sub(first.seq).cast_signed() >= 0 && first.seq.wrapping_sub(next).cast_signed() > 0;
-            if !beyond || now - first.stamp.eff <= DISORDER {
+            if !beyond || now.eff - first.stamp.eff <= DISORDER {
                 break;
             }
-            self.give_up_hole(dir, reader, &mut events);
+            self.give_up_hole(dir, now, reader, &mut events);
         }
         events
     }
 
-    /// Goes on behind the hole.
-    fn give_up_hole(&mut self, dir: Dir, reader: &mut dyn Reader, events: &mut Events) {
+    /// Goes on behind the hole; `now` is the packet that decided it.
+    fn give_up_hole(&mut self, dir: Dir, now: Stamp, reader: &mut dyn Reader, events: &mut Events) {
         let (Some(first), Some(next)) = (self.held.first().map(|p| p.seq), self.next) else { return };
         let hole = first.wrapping_sub(next).cast_signed();
         if hole > 0 {
             self.lost(u64::from(hole.unsigned_abs()), events);
+            self.passed += u64::from(hole.unsigned_abs());
             self.next = Some(first);
         }
-        self.drain(dir, reader, events);
+        self.drain(dir, now, reader, events);
     }
 
-    /// Delivers what is held and comes next.
-    fn drain(&mut self, dir: Dir, reader: &mut dyn Reader, events: &mut Events) {
+    /// Delivers what is held and comes next: known only now, however long ago it was captured.
+    fn drain(&mut self, dir: Dir, now: Stamp, reader: &mut dyn Reader, events: &mut Events) {
         while let Some(next) = self.next
             && let Some(part) = self.held.take_at(next)
         {
             let again = next.wrapping_sub(part.seq) as usize;
             let whole = part.octets.len() + part.cut;
             if again < whole {
-                let fresh = part.octets.get(again..).unwrap_or_default();
-                self.in_order(dir, fresh, whole - again, part.stamp, reader, events);
+                let octets = part.octets.get(again..).unwrap_or_default();
+                let fresh = Fresh { octets, whole: whole - again, stamp: part.stamp };
+                let now = Stamp { eff: now.eff.max(part.stamp.eff), ..now };
+                self.in_order(dir, fresh, now, reader, events);
             }
         }
     }
@@ -220,7 +247,8 @@ impl Stream {
         }
     }
 
-    fn deliver(&mut self, dir: Dir, octets: &[u8], stamp: Stamp, reader: &mut dyn Reader, events: &mut Events) {
+    fn deliver(&mut self, dir: Dir, fresh: Fresh<'_>, now: Stamp, reader: &mut dyn Reader, events: &mut Events) {
+        let Fresh { octets, stamp, .. } = fresh;
         let passed = usize::try_from(self.skip).unwrap_or(usize::MAX).min(octets.len());
         self.skip -= passed as u64;
         let octets = octets.get(passed..).unwrap_or_default();
@@ -228,7 +256,7 @@ impl Stream {
             return;
         }
         if self.buffer.is_empty() {
-            let taken = self.present(dir, octets, Stamps::One(stamp), stamp, reader, events);
+            let taken = self.present(dir, octets, Stamps::One(stamp), now, reader, events);
             let rest = octets.get(taken..).unwrap_or_default();
             if !rest.is_empty() && !self.done {
                 self.buffer.extend_from_slice(rest);
@@ -242,7 +270,7 @@ impl Stream {
             }
             let buffer = std::mem::take(&mut self.buffer);
             let marks = std::mem::take(&mut self.marks);
-            let taken = self.present(dir, &buffer, Stamps::Many(&marks), stamp, reader, events);
+            let taken = self.present(dir, &buffer, Stamps::Many(&marks), latest(now, &marks), reader, events);
             self.keep(buffer, marks, taken);
         }
         if self.buffer.len() > MOST_WANTED {
@@ -318,6 +346,22 @@ impl Stream {
         self.marks = VecDeque::new();
         self.held = Held::default();
     }
+}
+
+/// Octets that come next.
+#[derive(Clone, Copy, Debug)]
+struct Fresh<'a> {
+    octets: &'a [u8],
+    /// How many there were before the capture cut some off.
+    whole: usize,
+    /// The packet that brought them.
+    stamp: Stamp,
+}
+
+/// The packet that completes what is buffered, at the latest time of all packets that brought some of it.
+fn latest(now: Stamp, marks: &VecDeque<(usize, Stamp)>) -> Stamp {
+    let eff = marks.iter().map(|(_, stamp)| stamp.eff).fold(now.eff, i64::max);
+    Stamp { eff, ..now }
 }
 
 /// Which packet brought an octet.

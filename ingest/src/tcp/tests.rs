@@ -64,9 +64,9 @@ fn a_hole_is_given_up_once_the_other_end_has_the_octets() {
     let (mut streams, mut taker) = (Streams::default(), Taker::default());
     streams.data(Dir::Src, data(0, b"ab", 1), &mut taker);
     streams.data(Dir::Src, data(5, b"fg", 2), &mut taker);
-    assert_eq!(streams.acked(Dir::Dst, 7, DISORDER, &mut taker), Events::default(), "it may still come");
-    assert_eq!(streams.acked(Dir::Dst, 2, 9 * DISORDER, &mut taker), Events::default(), "it was not received");
-    let events = streams.acked(Dir::Dst, 7, DISORDER + 1, &mut taker);
+    assert_eq!(streams.acked(Dir::Dst, 7, stamp(9, DISORDER), &mut taker), Events::default(), "it may still come");
+    assert_eq!(streams.acked(Dir::Dst, 2, stamp(9, 9 * DISORDER), &mut taker), Events::default(), "it was not received");
+    let events = streams.acked(Dir::Dst, 7, stamp(9, DISORDER + 1), &mut taker);
     assert_eq!((events.gap, taker.got.as_slice(), taker.holes.as_slice()), (3, b"abfg".as_slice(), [(2, 3)].as_slice()));
 }
 
@@ -76,7 +76,7 @@ fn the_end_delivers_what_is_held() {
     streams.data(Dir::Dst, data(0, b"a", 1), &mut taker);
     streams.data(Dir::Dst, data(2, b"c", 2), &mut taker);
     streams.data(Dir::Dst, data(4, b"e", 3), &mut taker);
-    assert_eq!((streams.end(&mut taker).gap, taker.got.as_slice()), (2, b"ace".as_slice()));
+    assert_eq!((streams.end(0, &mut taker).gap, taker.got.as_slice()), (2, b"ace".as_slice()));
 }
 
 #[test]
@@ -137,7 +137,7 @@ fn skipped_octets_are_never_held_and_holes_in_them_are_none() {
     let (mut streams, mut reader) = (Streams::default(), Skipper(Vec::new()));
     streams.data(Dir::Src, data(0, &[1; 30], 1), &mut reader);
     streams.data(Dir::Src, data(60, &[2; 30], 2), &mut reader);
-    streams.end(&mut reader);
+    streams.end(0, &mut reader);
     streams.data(Dir::Src, data(90, &[3; 30], 3), &mut reader);
     assert_eq!(reader.0, [1, 3]);
 }
