@@ -49,3 +49,20 @@ fn guessed_passwords_are_counted() {
     // As many as there are packets of a padded password.
     assert_eq!(columns(&all, &names), [one; 17]);
 }
+
+/// As many logins as there are requests that are not answered by a challenge, as many sessions as accounting requests.
+#[test]
+fn radius_messages_are_paired() {
+    let names = ["method", "outcome"];
+    let Some(all) = lines("mgmt/radius_localhost.pcap", "auth", 2) else { return };
+    let expected = [
+        "eap refused", "eap ok", "pap ok", "chap ok", "pap refused", "pap unknown", "pap unknown", "pap unknown", "pap ok",
+    ];
+    assert_eq!(columns(&all, &names), expected);
+    let Some(all) = lines("telecom/radius.pcap", "signal", 2) else { return };
+    assert_eq!(columns(&all, &["op", "outcome"]), ["acct-start ok", "acct-stop ok", "acct-start ok"]);
+    let Some(all) = lines("telecom/radius.pcap", "auth", 2) else { return };
+    assert_eq!(columns(&all, &names), ["eap ok", "eap ok"]);
+    let Some(all) = lines("mgmt/radius.pcap", "auth", 2) else { return };
+    assert_eq!(columns(&all, &names), ["eap ok"]);
+}

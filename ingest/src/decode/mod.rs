@@ -12,6 +12,7 @@ mod dns;
 mod http;
 pub mod pairs;
 pub mod ports;
+mod radius;
 mod rows;
 mod snmp;
 mod ssh;
@@ -63,7 +64,7 @@ pub struct Protocol {
 }
 
 /// Every protocol that lidr reads, in the order in which they are asked.
-pub const ALL: &[Protocol] = &[snmp::PROTOCOL, x2x3::X2X3, http::PROTOCOL, ssh::PROTOCOL, tls::PROTOCOL, dns::UDP, dns::TCP];
+pub const ALL: &[Protocol] = &[snmp::PROTOCOL, x2x3::X2X3, http::PROTOCOL, ssh::PROTOCOL, tls::PROTOCOL, radius::PROTOCOL, dns::UDP, dns::TCP];
 
 /// Octets of one direction, in order.
 #[derive(Clone, Copy, Debug)]

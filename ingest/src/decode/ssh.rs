@@ -197,7 +197,6 @@ impl Ssh {
         let [client, server] = &self.sides;
         let row = auth::Row {
             service: Name::Borrowed("ssh"),
-            user: None,
             method: judged.method.map(Name::Borrowed),
             outcome: Name::Borrowed(judged.outcome),
             confidence: Name::Borrowed(judged.confidence),
@@ -206,11 +205,8 @@ impl Ssh {
             server_software: server.software.clone().map(Name::from),
             client_fingerprint: client.offer.as_ref().map(|o| o.client_print.clone().into()),
             server_fingerprint: server.offer.as_ref().map(|o| o.server_print.clone().into()),
-            key_class: None,
-            cleartext: false,
-            nas: None,
-            rem_addr: None,
             error_code: self.reason,
+            ..auth::Row::default()
         };
         rows.push(mark, due, row);
     }

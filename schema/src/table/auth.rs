@@ -1,6 +1,6 @@
 //! `auth`: any login attempt.
 use super::table;
-use crate::{cell::Name, ip::Ip};
+use crate::{cell::Name, ip::Ip, pseudonym::Pseudonym};
 
 table! {
     /// One login attempt, whatever the protocol, with its outcome and how sure that is.
@@ -35,5 +35,9 @@ table! {
         rem_addr: Option<Ip>,
         /// Error or reject code of the protocol.
         error_code: Option<u32>,
+        /// The account, where it is a subscriber's.
+        subscriber: Option<Pseudonym>,
+        /// Whether a RADIUS request carried a Message-Authenticator (RFC 3579).
+        message_authenticator: Option<bool>,
     }
 }
