@@ -26,7 +26,7 @@ expect:
   - {code: LI-09, level: critical, entity: [10.20.0.99, 10.0.0.1]}
   - {code: LI-18, level: critical, entity: [10.20.0.99, 10.0.0.1]}
   - {code: LI-04, level: critical}
-  - {code: LI-16, level: high}
+  - {code: LI-16, level: critical}
   - {code: LI-01, level: critical}
 allow:
   - {code: LI-18, level: low, entity: [10.66.0.10, 10.0.0.1]}
