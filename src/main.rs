@@ -14,13 +14,13 @@ mod rules;
 mod sensor;
 mod simulate;
 mod take;
-mod usage;
 #[cfg(feature = "kafka")]
 mod watch;
 
 use std::{io::Write, process::ExitCode};
 
 use args::{Cli, Properties, Shape, Verb};
+use lidr_benches::usage;
 use tracing_subscriber::{EnvFilter, fmt};
 
 // Measured best for both speed and memory on the packet path (benches/RESULTS.md).

@@ -2,7 +2,8 @@
 use std::fs;
 
 /// CPU seconds (user and system) of the process so far.
-pub(crate) fn cpu_seconds() -> f64 {
+#[must_use]
+pub fn cpu_seconds() -> f64 {
     // Fields 14 and 15 of /proc/self/stat, counted after the command's closing parenthesis; 100 ticks a second on Linux.
     let text = fs::read_to_string("/proc/self/stat").unwrap_or_default();
     let after = text.rsplit(')').next().unwrap_or_default();
@@ -11,7 +12,8 @@ pub(crate) fn cpu_seconds() -> f64 {
 }
 
 /// Greatest resident memory so far, octets.
-pub(crate) fn peak_rss_bytes() -> u64 {
+#[must_use]
+pub fn peak_rss_bytes() -> u64 {
     let text = fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = text.lines().find_map(|l| l.strip_prefix("VmHWM:"));
     let kib = line.and_then(|l| l.split_whitespace().next()).and_then(|n| n.parse::<u64>().ok());

@@ -1,10 +1,11 @@
 //! The floor that packets per second are compared with: a bare libpcap loop over a capture that reads every header and counts.
 //!
 //! `lidr-floor FILE` prints packets, octets, CPU seconds and packets per CPU second; `scripts/run-benches` runs it beside
-//! `lidr bench` in the same loop, because machines are noisy and only ratios of one run mean anything.
-use std::{env, fs, io::Write};
+//! `lidr-decode` in the same loop, because machines are noisy and only ratios of one run mean anything.
+use std::{env, io::Write};
 
 use anyhow::Context;
+use lidr_benches::usage::cpu_seconds;
 
 fn main() -> anyhow::Result<()> {
     let path = env::args().nth(1).context("needed a capture: lidr-floor FILE")?;
@@ -23,12 +24,4 @@ fn main() -> anyhow::Result<()> {
         "floor {packets} packets {octets} octets {cpu:.2} cpu_s {rate:.2} Mpackets/cpu_s (first octets sum to {touched})"
     )?;
     Ok(())
-}
-
-/// CPU seconds of this process so far: user and system ticks of /proc/self/stat, 100 a second.
-fn cpu_seconds() -> f64 {
-    let text = fs::read_to_string("/proc/self/stat").unwrap_or_default();
-    let after = text.rsplit(')').next().unwrap_or_default();
-    let ticks: u64 = after.split_whitespace().skip(11).take(2).filter_map(|f| f.parse::<u64>().ok()).sum();
-    ticks as f64 / 100.0
 }
