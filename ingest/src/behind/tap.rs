@@ -2,9 +2,13 @@
 //!
 //! A manager sets mediation, stream and filter entries in separate requests, often from separate ports (RFC 3924, CISCO-TAP2-MIB),
 //! so no single request says both "on" and "to whom". Keyed by (agent, content id); at the bound the tap touched longest ago goes.
+//! Filters of several streams add up: the enabling row has the latest target as its target and all of them in its list. Which
+//! stream a filter belongs to is not kept, so a target that is replaced stays in the list until the tap is deleted.
 use std::collections::{BTreeMap, HashMap};
 
 use lidr_schema::{Ip, Micros, Name, Pseudonym, table::tasking};
+
+use crate::decode::MOST_LISTED;
 
 /// Taps that are remembered.
 const MOST_TAPS: usize = 65_536;
@@ -18,6 +22,8 @@ struct Tap {
     dest_port: Option<u16>,
     delivery_type: Option<Name>,
     target: Option<(Option<Name>, Pseudonym, Option<u8>)>,
+    /// All of them, as the rows have them.
+    targets: Vec<String>,
     timeout: Option<Micros>,
     notify: Option<bool>,
 }
@@ -69,6 +75,11 @@ impl Taps {
         if let Some(target) = row.target {
             tap.target = Some((row.target_kind.clone(), target, row.prefix_len));
         }
+        for target in row.target_list.iter().flat_map(|list| list.split(';')) {
+            if tap.targets.len() < MOST_LISTED && !tap.targets.iter().any(|t| t == target) {
+                tap.targets.push(target.to_owned());
+            }
+        }
         if self.known.len() > MOST_TAPS
             && let Some((_, oldest)) = self.order.pop_first()
         {
@@ -89,7 +100,10 @@ impl Taps {
             row.target_kind.clone_from(kind);
             row.target = Some(*target);
             row.prefix_len = *len;
-            row.targets = row.targets.max(1);
+        }
+        if !tap.targets.is_empty() {
+            row.target_list = Some(Name::Owned(tap.targets.join(";")));
+            row.targets = row.targets.max(u32::try_from(tap.targets.len()).unwrap_or(u32::MAX));
         }
     }
 }
@@ -115,12 +129,18 @@ mod tests {
         taps.see(&mut set);
         let mut refused = tasking::Row { dest_port: Some(1), outcome: "refused".into(), ..row("change", 1) };
         taps.see(&mut refused);
-        let mut filter = tasking::Row { target: Some(Pseudonym::from_octets([7; 16])), ..row("create", 1) };
-        taps.see(&mut filter);
+        let filter = |octet, list| {
+            let target = Some(Pseudonym::from_octets([octet; 16]));
+            tasking::Row { target, targets: 1, target_list: Some(Name::Borrowed(list)), ..row("create", 1) }
+        };
+        for mut one in [filter(6, "06"), filter(7, "07"), filter(7, "07")] {
+            taps.see(&mut one);
+        }
         let mut enable = row("enable", 1);
         taps.see(&mut enable);
         assert_eq!((enable.dest_ip, enable.dest_port), (set.dest_ip, Some(1813)));
-        assert_eq!(enable.target, filter.target);
+        assert_eq!((enable.target, enable.targets), (Some(Pseudonym::from_octets([7; 16])), 2));
+        assert_eq!(enable.target_list.as_deref(), Some("06;07"));
         let mut other = row("enable", 2);
         taps.see(&mut other);
         assert_eq!(other.dest_ip, None, "another content id is another tap");

@@ -25,6 +25,7 @@ mod x1;
 mod x2x3;
 
 pub use rows::{Mark, Odd, Ordinals, Rows};
+pub(crate) use target::MOST_LISTED;
 
 use crate::record::{Dir, Stamp};
 

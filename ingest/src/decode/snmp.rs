@@ -2,9 +2,11 @@
 //!
 //! Versions 1 (RFC 1157), 2c (RFC 1901, RFC 3416) and 3 with the user-based security model (RFC 3412, RFC 3414). Each request is
 //! paired with its answer by request-id, or msgID in version 3. A SET gives one `mgmt` row per varbind, everything else one per
-//! PDU; what touches a lawful-intercept MIB gives `tasking` rows as well (`snmp/tasks.rs`); a Report that refuses a user is an
-//! `auth` row; a sysObjectID is evidence of a product. Of an encrypted message only its header is there to be read.
+//! PDU; what touches a lawful-intercept MIB gives `tasking` rows as well (`snmp/tasks.rs`), notifications of elements about taps
+//! included; packet counters of taps in an answer are `mgmt` rows of their own; a Report that refuses a user is an `auth` row; a
+//! sysObjectID is evidence of a product. Of an encrypted message only its header and its size are there to be read.
 //! Not read: community strings (never), the text of values that are not listed as harmless, SNMP over TCP or DTLS.
+mod columns;
 mod exchange;
 mod message;
 mod objects;
@@ -97,7 +99,7 @@ impl Decoder for Snmp {
     fn decode(&mut self, segment: Segment<'_>, rows: &mut Rows<'_>) -> Progress {
         self.expire(segment.last.eff, rows);
         let notes = Notes { cut: segment.cut > 0, ..Notes::default() };
-        match message::read(segment.data, &notes) {
+        match message::read(segment.data, segment.cut, &notes) {
             Ok(message) => {
                 self.read_any = true;
                 if notes.nonminimal.get() {
@@ -220,11 +222,7 @@ impl Snmp {
     /// A trap: nobody answers it.
     fn tell(&mut self, message: &Message<'_>, segment: &Segment<'_>, rows: &mut Rows<'_>) {
         let waiting = self.rows_of(message, segment, rows, 0);
-        let (mut place, ends) = (waiting.mark, waiting.ends);
-        for row in waiting.mgmt {
-            rows.push_between(place, segment.last.eff, ends, row);
-            place.n += 1;
-        }
+        waiting.finish(End::Told, segment.last.eff, rows);
     }
 
     fn answer(&mut self, message: &Message<'_>, segment: &Segment<'_>, rows: &mut Rows<'_>) {
@@ -237,7 +235,12 @@ impl Snmp {
         if let Some(pdu) = &message.pdu {
             self.product(pdu, segment, rows);
         }
-        let mut answer = Answer::of(message, rows.ends_from(asker));
+        let ends = rows.ends_from(asker);
+        for row in exchange::counters(message, ends, rows.key) {
+            let mark = rows.mark(segment.dir, segment.first);
+            rows.push_between(mark, eff, ends, row);
+        }
+        let mut answer = Answer::of(message, ends, rows.key);
         answer.alone.0 = rows.mark(segment.dir, segment.first);
         if let Some((waiting, answer, due)) = self.pairs.answer(&id, eff, answer) {
             self.pair(id, waiting, &answer, due, rows);
@@ -248,7 +251,7 @@ impl Snmp {
     fn report(&mut self, message: &Message<'_>, segment: &Segment<'_>, rows: &mut Rows<'_>) {
         let (asker, eff) = (other(segment.dir), segment.last.eff);
         let id = (true, message.id, asker.index());
-        let mut answer = Answer::of(message, rows.ends_from(asker));
+        let mut answer = Answer::of(message, rows.ends_from(asker), rows.key);
         let (ends, mut row) = (answer.alone.1, answer.alone.2.clone());
         let asked = self.pairs.waiting_mut(&id).and_then(|w| w.user());
         row.actor_name = row.actor_name.or(asked);

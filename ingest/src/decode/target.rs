@@ -1,7 +1,30 @@
 //! What kind of identifier a target is, by the names that ETSI TS 103 280 and TS 103 221-1 give them.
 //!
 //! X1 says it with an element name, X2 and X3 repeat it as a fragment of XML (`<E164Number>…</E164Number>`) or as a bare URI.
-use lidr_schema::{Key, Kind, Pseudonym};
+use lidr_schema::{Ip, Key, Kind, Name, Pseudonym};
+
+/// Targets of one row that are listed.
+pub(crate) const MOST_LISTED: usize = 16;
+
+/// All targets of a row, as `tasking.target_list` has them: each once, 16 at most.
+pub(crate) fn list(targets: impl IntoIterator<Item = Pseudonym>) -> Option<Name> {
+    let mut all: Vec<Pseudonym> = Vec::new();
+    for target in targets {
+        if all.len() < MOST_LISTED && !all.contains(&target) {
+            all.push(target);
+        }
+    }
+    (!all.is_empty()).then(|| Name::Owned(all.iter().map(Pseudonym::token).collect::<Vec<_>>().join(";")))
+}
+
+/// An address, or a range of them. A range of one is that address: it joins the register whichever way it was written.
+pub(crate) fn range(ip: Ip, length: Option<u8>) -> (Kind, String) {
+    let whole = if ip.is_v4() { 32 } else { 128 };
+    match length.filter(|l| *l < whole) {
+        None => (Kind::Ip, ip.to_string()),
+        Some(less) => (Kind::Prefix, format!("{ip}/{less}")),
+    }
+}
 
 /// The kind behind an element's name, without its prefix.
 pub(crate) fn kind_of(element: &str) -> Kind {
@@ -76,6 +99,17 @@ mod tests {
         assert_eq!(parse("tel:+49"), Some((Kind::Tel, "tel:+49")));
         assert_eq!(parse("192.0.2.1"), Some((Kind::Ip, "192.0.2.1")));
         assert_eq!(parse("a@realm"), Some((Kind::Nai, "a@realm")));
+    }
+
+    #[test]
+    fn lists_are_bounded_and_ranges_of_one_are_addresses() {
+        let one = |octet| Pseudonym::from_octets([octet; 16]);
+        assert_eq!(list([]), None);
+        assert_eq!(list([one(1), one(2), one(1)]).as_deref(), Some(&*["01".repeat(16), "02".repeat(16)].join(";")));
+        assert_eq!(list((0..40).map(one)).unwrap().split(';').count(), MOST_LISTED);
+        let v4 = Ip::v4([192, 0, 2, 1]);
+        assert_eq!([range(v4, None), range(v4, Some(32))], [(Kind::Ip, "192.0.2.1".to_owned()), (Kind::Ip, "192.0.2.1".to_owned())]);
+        assert_eq!(range(v4, Some(28)), (Kind::Prefix, "192.0.2.1/28".to_owned()));
     }
 
     #[test]

@@ -95,6 +95,11 @@ pub(crate) fn run(protocol: &Protocol, steps: &[Step]) -> Vec<(Head, AnyRow)> {
 
 /// [`run`] between other ends.
 pub(crate) fn run_between(protocol: &Protocol, ends: Ends, steps: &[Step]) -> Vec<(Head, AnyRow)> {
+    run_as(protocol, ends, None, steps)
+}
+
+/// [`run`] between other ends, on a port that the settings give to a protocol.
+pub(crate) fn run_as(protocol: &Protocol, ends: Ends, configured: Option<&'static str>, steps: &[Step]) -> Vec<(Head, AnyRow)> {
     let (key, template, captures) = (key(), Head::default(), [Name::Borrowed("test-0")]);
     let (mut ordinals, mut out) = (Ordinals::default(), Vec::new());
     let mut decoder = (protocol.start)();
@@ -105,7 +110,7 @@ pub(crate) fn run_between(protocol: &Protocol, ends: Ends, steps: &[Step]) -> Ve
             decoder: protocol.name,
             trust: "clear",
             ends,
-            configured: None,
+            configured,
             closed: false,
             template: &template,
             captures: &captures,
@@ -130,7 +135,7 @@ pub(crate) fn run_between(protocol: &Protocol, ends: Ends, steps: &[Step]) -> Ve
         decoder: protocol.name,
         trust: "clear",
         ends,
-        configured: None,
+        configured,
         closed: steps.last().is_some_and(|s| s.closes),
         template: &template,
         captures: &captures,

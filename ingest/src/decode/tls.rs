@@ -6,6 +6,8 @@
 //! octets before. A hello may be spread over records and segments. A retry request counts as the server's hello: it has
 //! chosen version and cipher.
 //!
+//! On a port that the settings give to X1 a handshake is also a `tasking` row of which only the ends are known.
+//!
 //! Not read: anything encrypted, sessions upgraded inside another protocol (STARTTLS), SSL 2, DTLS, certificates' content
 //! (their SHA-256 is kept), later handshakes of the same connection.
 mod hello;
@@ -18,7 +20,7 @@ use lidr_schema::{Name, hex, table::tls};
 use sha2::{Digest, Sha256};
 
 use super::{
-    Decoder, Mark, Odd, Progress, Protocol, Rows, Segment, Transport, Verdict, cursor::Cursor, pairs::ANSWER_WITHIN,
+    Decoder, Mark, Odd, Progress, Protocol, Rows, Segment, Transport, Verdict, cursor::Cursor, pairs::ANSWER_WITHIN, x1,
 };
 use crate::record::{Dir, Stamp};
 
@@ -67,6 +69,8 @@ struct Side {
 struct Tls {
     sides: [Side; 2],
     began: Option<(Mark, Dir)>,
+    /// Place of the `tasking` row, where the port is X1's.
+    tasks: Option<Mark>,
     deadline: i64,
     client: Option<ClientHello>,
     server: Option<ServerHello>,
@@ -83,6 +87,9 @@ impl Tls {
         if self.began.is_none() {
             let first = self.sides.get(sender.index()).map_or(segment.first, |s| s.first);
             self.began = Some((rows.mark(sender, first), client));
+            if rows.configured == Some("x1") {
+                self.tasks = Some(rows.mark(sender, first));
+            }
         }
         self.deadline = segment.last.eff + ANSWER_WITHIN;
     }
@@ -221,7 +228,14 @@ impl Tls {
             outcome: Name::Borrowed(outcome),
             error_code: self.alert.map(u32::from),
         };
-        rows.push_between(mark, due, rows.ends_from(dir), row);
+        let ends = rows.ends_from(dir);
+        if let Some(place) = self.tasks.take() {
+            let before = (rows.decoder, rows.trust);
+            (rows.decoder, rows.trust) = ("x1", "port");
+            rows.push_between(place, due, ends, x1::encrypted(ends, &row.outcome));
+            (rows.decoder, rows.trust) = before;
+        }
+        rows.push_between(mark, due, ends, row);
     }
 
     fn record(&mut self, segment: &Segment<'_>, kind: u8, content: &[u8], rows: &mut Rows<'_>) -> bool {

@@ -1,10 +1,11 @@
 //! `mgmt`: management of devices.
 use super::table;
-use crate::{cell::Name, ip::Ip};
+use crate::{cell::Name, ip::Ip, pseudonym::Pseudonym};
 
 table! {
-    /// One management operation: SNMP (a row per varbind of a SET, 64 at most; one per PDU for reads), NETCONF, device web,
-    /// CLI accounting, TFTP, FTP, Smart Install, syslog. Community strings and passwords are never kept.
+    /// One management operation: SNMP (a row per varbind of a SET, 64 at most; one per PDU for reads, and a `response` row for each
+    /// packet counter of a tap that came back), NETCONF, device web, CLI accounting, TFTP, FTP, Smart Install, syslog.
+    /// Community strings and passwords are never kept.
     "mgmt" by "ne" {
         /// `snmp`, `netconf`, `cli`, `tftp`, `ftp`, `smi`, `syslog`, `web`.
         protocol: Name,
@@ -50,5 +51,13 @@ table! {
         engine_boots: Option<u32>,
         /// Time of the authoritative engine, s.
         engine_time: Option<u32>,
+        /// The tap that the object belongs to: content id.
+        task: Option<Pseudonym>,
+        /// sysUpTime that the message carries, 1/100 s.
+        uptime: Option<u64>,
+        /// Octets of the request.
+        request_bytes: u32,
+        /// Octets of the answer.
+        response_bytes: u32,
     }
 }

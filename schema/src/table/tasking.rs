@@ -20,11 +20,11 @@ table! {
         message: Option<Name>,
         /// What a list covers: `all`, `tasks`, `destinations`, `objects`, `status`, `tap`, `orders`.
         list_kind: Option<Name>,
-        /// Who asked: the manager's address.
+        /// Who asked: the manager's address. Of a report, who was told.
         actor: Ip,
         /// ADMF id or USM user.
         actor_name: Option<Name>,
-        /// The element asked.
+        /// The element asked. Of a report, the element that tells.
         ne: Ip,
         /// The element's identifier: NE id, SNMP engine id.
         ne_name: Option<Name>,
@@ -78,7 +78,8 @@ table! {
         target_list: Option<Name>,
         /// Who approved it, where a message or record says so.
         approver: Option<Name>,
-        /// State of the order or task as the message or record gives it, lower case: `approved`, `active`, `suspended`, …
+        /// State of the order or task as the message or record gives it, lower case: `approved`, `active`, `suspended`, `expired`,
+        /// `fault`, …; what a report says; `identity_mismatch` where an element refused who asked (X1 errors 1030 to 1060).
         status: Option<Name>,
     }
 }

@@ -4,7 +4,7 @@ use lidr_schema::{Ends, Key, Name, table::mgmt, table::tasking};
 use super::{
     message::{Kind, Message, Pdu},
     objects::{Shown, generic_trap, text, TRAP_OID, usm_report},
-    tap::Tap,
+    tap::{Column, Tap},
     tasks,
 };
 use crate::decode::{Mark, Rows, ber::Oid};
@@ -33,6 +33,8 @@ pub(super) struct Answer {
     error: Option<u32>,
     returned: u32,
     tap_returned: u32,
+    uptime: Option<u64>,
+    size: u32,
     first: Option<Shown>,
     first_tap: Option<Shown>,
     engine: Option<Name>,
@@ -46,6 +48,8 @@ pub(super) enum End<'a> {
     Answered(&'a Answer),
     Unanswered,
     NotSeen,
+    /// Nobody answers it: a trap.
+    Told,
 }
 
 impl Waiting {
@@ -58,7 +62,7 @@ impl Waiting {
         match &message.pdu {
             Some(pdu) if pdu.kind == Kind::Set => {
                 let shown = pdu.binds.iter().take(MOST_SET_ROWS).map(Shown::value);
-                new.mgmt.extend(shown.map(|s| with_object(base.clone(), s)));
+                new.mgmt.extend(shown.map(|s| with_object(base.clone(), s, key)));
                 let (rows, tasks_left) = tasks::of_set(pdu, &task, key);
                 new.tasks = rows;
                 left_out = tasks_left + pdu.count.saturating_sub(MOST_SET_ROWS as u32);
@@ -68,9 +72,13 @@ impl Waiting {
                 if new.tasks.is_empty() {
                     new.spare = Some(Box::new(tasks::read_row(pdu, &task)));
                 }
-                new.mgmt.push(with_object(base.clone(), first_object(pdu)));
+                new.mgmt.push(with_object(base.clone(), first_object(pdu), key));
             }
-            Some(pdu) => new.mgmt.push(with_object(base.clone(), notification(pdu))),
+            Some(pdu) => {
+                let shown = notification(pdu);
+                new.tasks.extend(tasks::of_notification(pdu, &shown, &task, key));
+                new.mgmt.push(with_object(base.clone(), shown, key));
+            }
             None => {}
         }
         if new.mgmt.is_empty() {
@@ -127,20 +135,23 @@ fn outcome(end: End<'_>) -> &'static str {
         End::Answered(_) => "ok",
         End::Unanswered => "unanswered",
         End::NotSeen => "not_seen",
+        End::Told => "none",
     }
 }
 
 impl Answer {
     /// Reads an answer; `ends` are those of the request, the asker being `src`.
-    pub(super) fn of(message: &Message<'_>, ends: Ends) -> Self {
+    pub(super) fn of(message: &Message<'_>, ends: Ends, key: &Key) -> Self {
         let mut row = header_row(message, ends);
-        row.outcome = Name::Borrowed("none");
+        (row.request_bytes, row.response_bytes) = (0, message.size);
         let engine = row.ne_name.clone();
         let mut new = Self {
             refused: false,
             error: None,
             returned: 0,
             tap_returned: 0,
+            uptime: None,
+            size: message.size,
             first: None,
             first_tap: None,
             engine,
@@ -148,7 +159,7 @@ impl Answer {
         };
         if let Some(pdu) = &message.pdu {
             new.read(pdu);
-            row = with_object(row, first_object(pdu));
+            row = with_object(row, first_object(pdu), key);
             row.report = report(pdu);
             (row.returned, row.tap_returned) = (new.returned, new.tap_returned);
             row.error_code = new.error;
@@ -161,6 +172,7 @@ impl Answer {
     fn read(&mut self, pdu: &Pdu<'_>) {
         self.refused = pdu.error_status != 0 || pdu.kind == Kind::Report;
         self.error = Some(pdu.error_status).filter(|e| *e != 0);
+        self.uptime = pdu.uptime();
         self.first = pdu.binds.first().filter(|b| !b.is_exception()).map(Shown::value);
         self.first_tap = pdu.binds.iter().find(|b| Tap::of(b.oid).is_some()).map(|b| Shown::object(b.oid));
         if self.refused {
@@ -176,6 +188,8 @@ impl Answer {
         row.error_code = self.error;
         row.returned = self.returned;
         row.tap_returned = self.tap_returned;
+        row.uptime = row.uptime.or(self.uptime);
+        row.response_bytes = self.size;
         row.ne_name = row.ne_name.take().or_else(|| self.engine.clone());
         let reads = matches!(&*row.op, "get" | "getnext" | "getbulk");
         if row.tap.is_none() && reads {
@@ -204,13 +218,27 @@ fn notification(pdu: &Pdu<'_>) -> Shown {
         if let Some(shown) = generic_trap(trap.generic) {
             return shown;
         }
-        let enterprise = Shown::object(trap.enterprise);
-        let oid = enterprise.oid.as_deref().map(|e| Name::Owned(format!("{e}.0.{}", trap.specific)));
-        return Shown { oid, object: None, ..enterprise };
+        return Shown { content: tasks::content(pdu), ..Shown::enterprise(trap.enterprise, trap.specific) };
     }
     let named = pdu.binds.iter().find(|b| b.tag == 0x06 && b.oid.after(TRAP_OID).is_some());
     let value = named.and_then(|b| Oid::read(b.value).ok());
-    value.map_or_else(|| first_object(pdu), Shown::object)
+    let shown = value.map_or_else(|| first_object(pdu), Shown::object);
+    Shown { content: tasks::content(pdu), ..shown }
+}
+
+/// A packet counter of a tap that an answer brought; `ends.src` asked.
+pub(super) fn counters<'a>(message: &Message<'a>, ends: Ends, key: &Key) -> Vec<mgmt::Row> {
+    let Some(pdu) = message.pdu.as_ref().filter(|p| p.error_status == 0) else { return Vec::new() };
+    let counts = pdu.binds.iter().filter(|b| !b.is_exception() && Tap::of(b.oid).is_some_and(|t| t.column == Column::Counter));
+    let row = |bind| mgmt::Row {
+        outcome: Name::Borrowed("ok"),
+        request_bytes: 0,
+        response_bytes: message.size,
+        returned: 1,
+        tap_returned: 1,
+        ..with_object(header_row(message, ends), Shown::value(bind), key)
+    };
+    counts.take(MOST_SET_ROWS).map(row).collect()
 }
 
 /// What every `mgmt` row of a message says; `ends.src` sent the request or the trap.
@@ -233,6 +261,8 @@ fn header_row(message: &Message<'_>, ends: Ends) -> mgmt::Row {
         outcome: Name::Borrowed("none"),
         engine_boots: message.v3.map(|v| v.boots),
         engine_time: message.v3.map(|v| v.time),
+        uptime: message.pdu.as_ref().and_then(Pdu::uptime),
+        request_bytes: message.size,
         ..mgmt::Row::default()
     }
 }
@@ -252,7 +282,8 @@ fn task_row(message: &Message<'_>, base: &mgmt::Row) -> tasking::Row {
     }
 }
 
-fn with_object(mut row: mgmt::Row, shown: Shown) -> mgmt::Row {
+fn with_object(mut row: mgmt::Row, shown: Shown, key: &Key) -> mgmt::Row {
+    row.task = shown.content.map(|id| tasks::task(key, id));
     row.oid = shown.oid;
     row.object = shown.object;
     row.tap = shown.tap.map(Name::Borrowed);

@@ -101,6 +101,7 @@ pub(super) struct TrapV1<'a> {
     pub(super) enterprise: Oid<'a>,
     pub(super) generic: u32,
     pub(super) specific: u32,
+    pub(super) uptime: u32,
 }
 
 /// A protocol data unit in clear.
@@ -113,6 +114,17 @@ pub(super) struct Pdu<'a> {
     pub(super) binds: Vec<Bind<'a>>,
     /// Varbinds there, those beyond the bound included.
     pub(super) count: u32,
+}
+
+/// sysUpTime.
+const SYS_UP_TIME: &[u32] = &[1, 3, 6, 1, 2, 1, 1, 3];
+
+impl Pdu<'_> {
+    /// sysUpTime, where the PDU carries it: every notification does, and many answers.
+    pub(super) fn uptime(&self) -> Option<u64> {
+        let bound = || self.binds.iter().find(|b| b.tag == 0x43 && b.oid.after(SYS_UP_TIME).is_some())?.int();
+        self.trap.map(|t| u64::from(t.uptime)).or_else(|| bound().and_then(|t| u64::try_from(t).ok()))
+    }
 }
 
 /// The header of version 3.
@@ -135,23 +147,26 @@ pub(super) struct Message<'a> {
     pub(super) v3: Option<V3<'a>>,
     /// None: encrypted.
     pub(super) pdu: Option<Pdu<'a>>,
+    /// Octets of the whole message.
+    pub(super) size: u32,
 }
 
-/// Reads a whole message.
-pub(super) fn read<'a>(octets: &'a [u8], notes: &'a Notes) -> Result<Message<'a>, Bad> {
+/// Reads a whole message, of which the capture cut off so many octets.
+pub(super) fn read<'a>(octets: &'a [u8], cut: u32, notes: &'a Notes) -> Result<Message<'a>, Bad> {
     let mut ber = Ber::new(octets, notes).inside(0x30)?;
-    match ber.integer()? {
+    let message = match ber.integer()? {
         0 => community(ber, "v1"),
         1 => community(ber, "v2c"),
         3 => version3(ber),
         _ => Err(Bad::new("version")),
-    }
+    }?;
+    Ok(Message { size: u32::try_from(octets.len()).unwrap_or(u32::MAX).saturating_add(cut), ..message })
 }
 
 fn community<'a>(mut ber: Ber<'a>, version: &'static str) -> Result<Message<'a>, Bad> {
     ber.tagged(0x04)?;
     let pdu = pdu(ber)?;
-    Ok(Message { version, level: "community", id: pdu.id, v3: None, pdu: Some(pdu) })
+    Ok(Message { version, level: "community", id: pdu.id, v3: None, pdu: Some(pdu), size: 0 })
 }
 
 fn version3(mut ber: Ber<'_>) -> Result<Message<'_>, Bad> {
@@ -176,12 +191,12 @@ fn version3(mut ber: Ber<'_>) -> Result<Message<'_>, Bad> {
             Err(bad) if !(bad.is_short() && ber.is_cut()) => return Err(bad),
             _ => {}
         }
-        return Ok(Message { version: "v3", level, id, v3: Some(v3), pdu: None });
+        return Ok(Message { version: "v3", level, id, v3: Some(v3), pdu: None, size: 0 });
     }
     let mut scoped = ber.inside(0x30)?;
     scoped.tagged(0x04)?;
     scoped.tagged(0x04)?;
-    Ok(Message { version: "v3", level, id, v3: Some(v3), pdu: Some(pdu(scoped)?) })
+    Ok(Message { version: "v3", level, id, v3: Some(v3), pdu: Some(pdu(scoped)?), size: 0 })
 }
 
 fn usm<'a>(outer: Ber<'a>, v3: &mut V3<'a>) -> Result<(), Bad> {
@@ -206,8 +221,8 @@ fn pdu(mut ber: Ber<'_>) -> Result<Pdu<'_>, Bad> {
         let enterprise = inner.oid()?;
         inner.tagged(0x40)?;
         let (generic, specific) = (inner.unsigned()?, inner.unsigned()?);
-        inner.tagged(0x43)?;
-        pdu.trap = Some(TrapV1 { enterprise, generic, specific });
+        let uptime = crate::decode::ber::unsigned(inner.tagged(0x43)?).and_then(|t| u32::try_from(t).ok()).unwrap_or(u32::MAX);
+        pdu.trap = Some(TrapV1 { enterprise, generic, specific, uptime });
     } else {
         pdu.id = inner.integer()?;
         // Of a GetBulk these are non-repeaters and max-repetitions.

@@ -139,6 +139,10 @@ pub(super) struct Shown {
     pub(super) oid: Option<Name>,
     pub(super) object: Option<Name>,
     pub(super) tap: Option<&'static str>,
+    /// The tap that it belongs to.
+    pub(super) content: Option<u32>,
+    /// What a notification says of a tap's state.
+    pub(super) state: Option<&'static str>,
     pub(super) int: Option<i64>,
     pub(super) ip: Option<Ip>,
     pub(super) text: Option<Name>,
@@ -148,17 +152,32 @@ impl Shown {
     /// The object, without its value.
     pub(super) fn object(oid: Oid<'_>) -> Self {
         match Tap::of(oid) {
-            Some(tap) => Self {
-                oid: Some(Name::Owned(oid.dotted(tap.shown()))),
-                object: tap.object().map(Name::Owned),
-                tap: Some(tap.mib()),
-                ..Self::default()
-            },
+            Some(tap) => Self::of_tap(tap, oid.dotted(tap.shown())),
             None => Self {
                 oid: Some(Name::Owned(oid.dotted(usize::MAX))),
                 object: known(oid).map(|(name, _)| Name::Borrowed(name)),
                 ..Self::default()
             },
+        }
+    }
+
+    fn of_tap(tap: Tap, oid: String) -> Self {
+        Self {
+            oid: Some(Name::Owned(oid)),
+            object: tap.object().map(Name::Owned),
+            tap: Some(tap.mib()),
+            content: tap.content,
+            state: tap.state(),
+            ..Self::default()
+        }
+    }
+
+    /// The notification of a version 1 trap that is no generic one.
+    pub(super) fn enterprise(enterprise: Oid<'_>, specific: u32) -> Self {
+        let oid = format!("{}.0.{specific}", enterprise.dotted(usize::MAX));
+        match Tap::of_trap(enterprise, specific) {
+            Some(tap) => Self::of_tap(tap, oid),
+            None => Self { oid: Some(Name::Owned(oid)), ..Self::default() },
         }
     }
 

@@ -2,15 +2,15 @@
 //!
 //! A mediation device may write a tap in one PDU or in many; this module sees one PDU. If it does several things for one content
 //! id, the row's `op` is the strongest of them, and every column says what the PDU said: a tap that is created with its
-//! notifications off is `create` with `notify` false.
-use lidr_schema::{Ip, Key, Kind, Name, table::tasking};
+//! notifications off is `create` with `notify` false. A notification of the element about a tap is a `report`.
+use lidr_schema::{Ip, Key, Kind, Name, Pseudonym, table::tasking};
 
 use super::{
     message::{Bind, Pdu},
     objects::{Shown, address},
     tap::{Column, Tap},
 };
-use crate::decode::when;
+use crate::decode::{target, when};
 
 /// Content ids of one PDU that get a row.
 pub(super) const MOST_TASKS: usize = 64;
@@ -42,10 +42,10 @@ impl Op {
     /// What that value of that column does.
     fn of(column: Column, value: Option<i64>) -> Self {
         match (column, value) {
-            (Column::MediationStatus | Column::StreamStatus | Column::FilterStatus, Some(4 | 5)) => Self::Create,
-            (Column::MediationStatus | Column::StreamStatus | Column::FilterStatus, Some(6)) => Self::Delete,
-            (Column::MediationStatus | Column::StreamStatus | Column::FilterStatus, Some(2)) => Self::Disable,
-            (Column::StreamStatus, Some(1)) | (Column::Enable, Some(1)) => Self::Enable,
+            (Column::StreamStatus | Column::StreamOnStatus | Column::Enable, Some(1)) => Self::Enable,
+            (status, Some(4 | 5)) if status.is_status() => Self::Create,
+            (status, Some(6)) if status.is_status() => Self::Delete,
+            (status, Some(2)) if status.is_status() => Self::Disable,
             (Column::Enable, Some(2)) => Self::Disable,
             (Column::Notify, Some(2)) => Self::NotifyOff,
             _ => Self::Change,
@@ -106,12 +106,11 @@ impl Filter {
 
 fn range(ip: Option<Ip>, length: Option<u8>) -> Option<Target> {
     let ip = ip?;
-    let (name, whole) = if ip.is_v4() { ("ipv4", 32) } else { ("ipv6", 128) };
     // A length that another PDU gives is not known here; the address by itself is.
-    Some(match length.filter(|l| *l < whole) {
-        None => Target { name, kind: Kind::Ip, text: ip.to_string(), prefix: length.map(|_| whole) },
-        Some(less) => Target { name: "prefix", kind: Kind::Prefix, text: format!("{ip}/{less}"), prefix: Some(less) },
-    })
+    let (kind, text) = target::range(ip, length);
+    let (name, whole) = if ip.is_v4() { ("ipv4", 32) } else { ("ipv6", 128) };
+    let name = if kind == Kind::Prefix { "prefix" } else { name };
+    Some(Target { name, kind, text, prefix: length.map(|l| l.min(whole)) })
 }
 
 fn subscriber(kind: i64, text: &str) -> Target {
@@ -129,6 +128,8 @@ fn subscriber(kind: i64, text: &str) -> Target {
 struct Draft {
     content: Option<u32>,
     op: Op,
+    /// A stream was created that is on unless the request says otherwise.
+    on: bool,
     filter: Filter,
     row: tasking::Row,
 }
@@ -143,7 +144,7 @@ pub(super) fn of_set(pdu: &Pdu<'_>, base: &tasking::Row, key: &Key) -> (Vec<task
             None if drafts.len() < MOST_TASKS => {
                 let first_oid = Shown::object(bind.oid).oid;
                 let row = tasking::Row { first_oid, ..base.clone() };
-                drafts.push(Draft { content: tap.content, op: Op::Change, filter: Filter::default(), row });
+                drafts.push(Draft { content: tap.content, op: Op::Change, on: false, filter: Filter::default(), row });
                 drafts.len() - 1
             }
             None => {
@@ -166,6 +167,7 @@ impl Draft {
     fn take(&mut self, tap: Tap, bind: &Bind<'_>, key: &Key) {
         let int = bind.int();
         self.op = self.op.max(Op::of(tap.column, int));
+        self.on |= tap.column == Column::StreamOnStatus && int == Some(4);
         let truth = int.and_then(|v| [(1, true), (2, false)].into_iter().find(|(n, _)| *n == v).map(|(_, t)| t));
         let text = || String::from_utf8_lossy(bind.value).into_owned();
         let (row, filter) = (&mut self.row, &mut self.filter);
@@ -190,26 +192,30 @@ impl Draft {
             Column::Session => int.inspect(|v| filter.add("acct_session", format!("{v:08X}"))).is_some(),
             Column::Mac => mac(bind.value).map(|m| filter.add("mac", m)).is_some() || bind.value.is_empty(),
             Column::Liid => set(&mut row.liid, Some(key.pseudonym(Kind::Liid, &text()))),
-            Column::MediationStatus | Column::StreamStatus | Column::FilterStatus => matches!(int, Some(1..=6)),
-            Column::InterceptType | Column::Plain | Column::Other => true,
+            status if status.is_status() => matches!(int, Some(1..=6)),
+            _ => true,
         };
         row.schema_ok &= well_typed;
     }
 
     fn finish(self, key: &Key) -> tasking::Row {
         let mut row = self.row;
-        row.op = Name::Borrowed(self.op.name());
-        row.task = self.content.map(|id| key.pseudonym(Kind::Cccid, &id.to_string()));
-        row.enable = row.enable.or(match self.op {
+        let on = self.on && row.enable != Some(false);
+        let op = if on { self.op.max(Op::Enable) } else { self.op };
+        row.op = Name::Borrowed(op.name());
+        row.task = self.content.map(|id| task(key, id));
+        row.enable = row.enable.or(match op {
             Op::Enable => Some(true),
             Op::Disable => Some(false),
             _ => None,
         });
         let targets = self.filter.targets();
         row.targets = u32::try_from(targets.len()).unwrap_or(u32::MAX);
+        let named = |t: &Target| key.pseudonym(t.kind, &t.text);
+        row.target_list = target::list(targets.iter().map(named));
         if let Some(first) = targets.first() {
             row.target_kind = Some(Name::Borrowed(first.name));
-            row.target = Some(key.pseudonym(first.kind, &first.text));
+            row.target = Some(named(first));
             row.prefix_len = first.prefix;
         }
         row
@@ -246,13 +252,37 @@ fn mac(octets: &[u8]) -> Option<String> {
     Some(octets.map(|o| format!("{o:02x}")).join(":"))
 }
 
+/// A content id as rows have it.
+pub(super) fn task(key: &Key, content: u32) -> Pseudonym {
+    key.pseudonym(Kind::Cccid, &content.to_string())
+}
+
+/// The content id that a notification is about: that of an object in it, or one that it names.
+pub(super) fn content(pdu: &Pdu<'_>) -> Option<u32> {
+    let named = |b: &Bind<'_>, tap: Tap| b.int().filter(|_| tap.column == Column::Content).and_then(|id| u32::try_from(id).ok());
+    pdu.binds.iter().find_map(|b| Tap::of(b.oid).and_then(|tap| tap.content.or_else(|| named(b, tap))))
+}
+
+/// What an element tells of a tap.
+pub(super) fn of_notification(pdu: &Pdu<'_>, shown: &Shown, base: &tasking::Row, key: &Key) -> Option<tasking::Row> {
+    shown.tap?;
+    Some(tasking::Row {
+        op: Name::Borrowed("report"),
+        message: shown.object.clone().or_else(|| base.message.clone()),
+        task: content(pdu).map(|id| task(key, id)),
+        first_oid: shown.oid.clone(),
+        status: shown.state.map(Name::Borrowed),
+        ..base.clone()
+    })
+}
+
 /// What a read under such a MIB asked for.
 pub(super) fn of_read(pdu: &Pdu<'_>, base: &tasking::Row, key: &Key) -> Option<tasking::Row> {
     let first = pdu.binds.iter().find_map(|b| Tap::of(b.oid).map(|tap| (b, tap)))?;
     let content = pdu.binds.iter().find_map(|b| Tap::of(b.oid)?.content);
     let mut row = read_row(pdu, base);
     row.first_oid = Shown::object(first.0.oid).oid;
-    row.task = content.filter(|_| row.op == "get").map(|id| key.pseudonym(Kind::Cccid, &id.to_string()));
+    row.task = content.filter(|_| row.op == "get").map(|id| task(key, id));
     Some(row)
 }
 

@@ -79,12 +79,14 @@ fn a_tap_set_up_in_one_request_is_one_task_with_everything_in_it() {
     assert_eq!(task.target, Some(testing::key().pseudonym(Kind::Ip, "192.0.2.1")));
     assert_eq!(task.task, Some(testing::key().pseudonym(Kind::Cccid, "1001")));
     assert_eq!((task.enable, task.notify, task.schema_ok), (Some(true), None, true));
+    assert_eq!(task.target_list.as_deref(), Some(&*task.target.unwrap().token()));
     assert_eq!((head.ts.0, head.due.0), (0, S));
     let rows = testing::mgmt(&out);
     assert_eq!(rows.len(), 11);
     assert_eq!(rows[0].1.object.as_deref(), Some("cTap2MediationStatus"));
     assert_eq!(rows[0].1.value_int, Some(4));
-    assert!(rows.iter().all(|(_, r)| r.tap.is_some() && r.varbinds == 11 && r.value.is_none()));
+    assert!(rows.iter().all(|(_, r)| r.tap.is_some() && r.varbinds == 11 && r.value.is_none() && r.task == task.task));
+    assert!(rows.iter().all(|(_, r)| (r.request_bytes, r.response_bytes) == (300, 27)), "{rows:?}");
     assert!(!format!("{out:?}").contains("1001"), "the content id is nowhere in clear");
     assert!(!format!("{out:?}").contains("192.0.2.1"), "the target is nowhere in clear");
     assert!(!format!("{out:?}").contains("private"), "the community is nowhere");
@@ -128,6 +130,11 @@ fn targets_of_the_other_mibs_are_read() {
     let any = tlv(4, &[0, 0, 0, 0]);
     let wide = &tasks(&[(&to, any), (&to_length, int(0)), (&from, tlv(4, &[192, 0, 2, 0])), (&length, int(28))])[0];
     assert_eq!((wide.target_kind.as_deref(), wide.prefix_len, wide.targets), (Some("prefix"), Some(28), 1));
+    let (called, called_kind, nai) = (filter(672, 2), filter(672, 1), tlv(4, b"a@b.example"));
+    let both = [(&*called_kind, int(4)), (&called, nai), (&kind, int(3)), (&id, tlv(4, b"001010123456789"))];
+    let two = &tasks(&both)[0];
+    let all = [key.pseudonym(Kind::Imsi, "001010123456789"), key.pseudonym(Kind::Nai, "a@b.example")].map(|p| p.token());
+    assert_eq!((two.targets, two.target_list.as_deref()), (2, Some(&*all.join(";"))));
     assert_eq!(wide.target, Some(key.pseudonym(Kind::Prefix, "192.0.2.0/28")));
     let session = filter(400, 1);
     assert_eq!(tasks(&[(&session, int(255))])[0].target_kind.as_deref(), Some("acct_session"));
@@ -244,13 +251,88 @@ fn a_trap_names_its_notification_and_its_sender() {
     assert_eq!(head.src_ip, row.ne);
 }
 
+fn v1_trap(enterprise: &str, generic: i32, specific: i32, binds: &[u8]) -> Vec<u8> {
+    let ticks = tlv(0x43, &[0x01, 0x00]);
+    let inside = [oid(enterprise), tlv(0x40, &[192, 0, 2, 1]), int(generic), int(specific), ticks, tlv(0x30, binds)];
+    tlv(0x30, &[int(0), tlv(4, b"x"), tlv(0xa4, &inside.concat())].concat())
+}
+
+/// A version 2 notification of TAP2.
+fn notification(tag: u8, number: u32, about: &(&str, Vec<u8>)) -> Vec<u8> {
+    let uptime = ("1.3.6.1.2.1.1.3.0", tlv(0x43, &[9]));
+    let name = ("1.3.6.1.6.3.1.1.4.1.0", oid(&format!("1.3.6.1.4.1.9.9.399.0.{number}")));
+    v2c(&pdu(tag, 77, 0, &[uptime, name, about.clone()]))
+}
+
+#[test]
+fn what_elements_tell_of_their_taps_are_reports() {
+    let task = Some(testing::key().pseudonym(Kind::Cccid, "1001"));
+    let status = ("1.3.6.1.4.1.9.9.399.1.1.2.1.13.1001", int(1));
+    let debug = ("1.3.6.1.4.1.9.9.399.1.3.3.1.2.5", tlv(0x42, &[0x03, 0xe9]));
+    let older = tlv(0x30, &[oid("1.3.6.1.4.1.9.9.252.1.1.2.1.13.1001"), int(1)].concat());
+    let messages = [
+        (notification(0xa7, 1, &("1.3.6.1.4.1.9.9.394.1.1.2.1.16.1001.1", int(1))), "ciscoTap2MIBActive", Some("active")),
+        (notification(0xa7, 2, &status), "ciscoTap2MediationTimedOut", Some("expired")),
+        (notification(0xa7, 3, &debug), "ciscoTap2MediationDebug", Some("fault")),
+        (notification(0xa7, 5, &status), "ciscoTap2Switchover", None),
+        (v1_trap("1.3.6.1.4.1.9.9.252", 6, 2, &older), "cTapMediationTimedOut", Some("expired")),
+    ];
+    for (message, name, state) in messages {
+        let out = run(&[dst(3, message)]);
+        assert!(!format!("{out:?}").contains("1001"), "{name}: the content id is nowhere in clear");
+        let (_, row) = &testing::mgmt(&out)[0];
+        assert_eq!((row.object.as_deref(), row.task, row.value_int), (Some(name), task, None));
+        assert!(row.uptime.is_some_and(|t| t == 9 || t == 256), "{name}");
+        let (head, row) = &testing::tasking(&out)[0];
+        assert_eq!((&*row.op, row.message.as_deref(), row.status.as_deref(), &*row.outcome), ("report", Some(name), state, "none"));
+        assert_eq!((row.task, row.ne.to_string(), row.actor.to_string(), head.due.0), (task, "10.0.0.2".into(), "10.0.0.1".into(), 3));
+    }
+}
+
+#[test]
+fn an_inform_is_a_report_that_is_answered() {
+    let about = ("1.3.6.1.4.1.9.9.399.1.1.2.1.13.1001", int(1));
+    let out = run(&[dst(0, notification(0xa6, 2, &about)), src(5, v2c(&pdu(0xa2, 77, 0, &[])))]);
+    let (head, row) = &testing::tasking(&out)[0];
+    assert_eq!((&*row.op, &*row.outcome, head.due.0), ("report", "ok", 5));
+    assert_eq!((row.ne, testing::mgmt(&out).len()), (head.src_ip, 1));
+}
+
+#[test]
+fn counters_of_taps_are_rows_of_their_own() {
+    let counter = |column: u32| format!("1.3.6.1.4.1.9.9.399.1.2.1.1.{column}.1001.1");
+    let (packets, drops, status) = (counter(4), counter(5), counter(6));
+    let ask = v2c(&pdu(0xa5, 4, 0, &[("1.3.6.1.4.1.9.9.399.1.2", null())]));
+    let got = [(&*packets, tlv(0x41, &[1, 0])), (&*drops, tlv(0x41, &[3])), (&*status, int(1))];
+    let out = run(&[src(0, ask), dst(7, v2c(&pdu(0xa2, 4, 0, &got)))]);
+    let rows: Vec<_> = testing::mgmt(&out).into_iter().filter(|(_, r)| r.op == "response").collect();
+    let seen: Vec<_> = rows.iter().map(|(h, r)| (h.ts.0, r.object.as_deref(), r.value_int)).collect();
+    let want = [(7, Some("cTap2StreamInterceptedPackets"), Some(256)), (7, Some("cTap2StreamInterceptDrops"), Some(3))];
+    assert_eq!(seen, want);
+    let task = Some(testing::key().pseudonym(Kind::Cccid, "1001"));
+    assert!(rows.iter().all(|(h, r)| r.task == task && r.actor == h.src_ip && r.actor.to_string() == "10.0.0.1"));
+    assert_eq!(testing::tasking(&out)[0].1.varbinds, 3);
+    let refused = run(&[dst(7, v2c(&pdu(0xa2, 4, 5, &got)))]);
+    assert_eq!(testing::mgmt(&refused).len(), 1, "an error brings no values");
+}
+
+#[test]
+fn streams_of_the_old_mib_are_on_unless_told_otherwise() {
+    let column = |n: u32| format!("1.3.6.1.4.1.9.9.252.1.2.2.1.{n}.9.1");
+    let (status, enable) = (column(19), column(16));
+    let op = |binds: &[(&str, Vec<u8>)]| (tasks(binds)[0].op.to_string(), tasks(binds)[0].enable);
+    assert_eq!(op(&[(&status, int(4))]), ("enable".into(), Some(true)));
+    assert_eq!(op(&[(&enable, int(2)), (&status, int(4))]), ("create".into(), Some(false)));
+    assert_eq!(op(&[(&status, int(5))]), ("create".into(), None));
+    let later = "1.3.6.1.4.1.9.9.399.1.2.1.1.6.9.1";
+    assert_eq!(op(&[(later, int(4))]), ("create".into(), None), "off unless told otherwise");
+    let station = "1.3.6.1.4.1.9.9.252.1.2.3.1.5.9.1";
+    assert_eq!(tasks(&[(station, tlv(4, &[0, 1, 2, 3, 4, 5]))])[0].target_kind.as_deref(), Some("mac"));
+}
+
 #[test]
 fn a_version_1_trap_has_the_name_of_its_generic_number() {
-    let enterprise = oid("1.3.6.1.4.1.9.1.1");
-    let body = |generic, specific| {
-        let inside = [enterprise.clone(), tlv(0x40, &[192, 0, 2, 1]), int(generic), int(specific), tlv(0x43, &[0]), tlv(0x30, &[])];
-        tlv(0x30, &[int(0), tlv(4, b"x"), tlv(0xa4, &inside.concat())].concat())
-    };
+    let body = |generic, specific| v1_trap("1.3.6.1.4.1.9.1.1", generic, specific, &[]);
     let out = run(&[src(0, body(2, 0)), src(1, body(6, 17))]);
     let seen: Vec<_> = testing::mgmt(&out).into_iter().map(|(_, r)| (r.object.map(Name::into_owned), r.oid.unwrap())).collect();
     assert_eq!(seen[0], (Some("linkDown".to_owned()), "1.3.6.1.6.3.1.1.5.3".into()));

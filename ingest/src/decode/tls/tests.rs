@@ -3,7 +3,7 @@ use lidr_schema::table::tls::Row;
 use proptest::prelude::*;
 
 use super::*;
-use crate::decode::testing::{Step, dst, ends, oddities, run, src, tls};
+use crate::decode::testing::{Step, dst, ends, oddities, run, run_as, src, tasking, tls};
 
 const S: i64 = 1_000_000;
 
@@ -75,6 +75,27 @@ fn a_handshake_of_1_3_is_a_row_with_the_server_hello() {
     assert_eq!((row.alpn.as_deref(), &*row.outcome, row.client_cert_requested), (Some("h2,http/1.1"), "ok", None));
     assert!(row.ja4.as_deref().unwrap().starts_with("t13d0204h2_"), "{:?}", row.ja4);
     assert_eq!(oddities(&out), [""; 0]);
+}
+
+#[test]
+fn a_handshake_on_a_port_of_x1_is_tasking_of_which_only_the_ends_are_known() {
+    let there = ends(&PROTOCOL);
+    let seen = |steps: &[Step]| {
+        let out = run_as(&PROTOCOL, there, Some("x1"), steps);
+        let mut all = tasking(&out);
+        assert_eq!((all.len(), tls(&out).len()), (1, 1));
+        let (head, row) = all.remove(0);
+        assert_eq!((&*head.trust, &*head.decoder, head.src_ip, head.dst_ip), ("port", "x1", row.actor, row.ne));
+        assert_eq!((&*row.protocol, &*row.op, row.cleartext, row.message), ("x1", "unknown", false, None));
+        (row.actor, row.outcome.into_owned(), head.due.0)
+    };
+    let steps = [src(1, client()), dst(2, record(22, &server_message(0x0304)))];
+    assert_eq!(seen(&steps), (there.src_ip, "ok".to_owned(), 2));
+    assert_eq!(seen(&[src(1, client()), dst(2, record(21, &[2, 40]))]).1, "refused");
+    assert_eq!(seen(&[src(1, client()), dst(9 * S, [])]).1, "unanswered");
+    let other = [dst(1, client()), src(2, record(22, &server_message(0x0304)))];
+    assert_eq!(seen(&other).0, there.dst_ip, "the client asks, whoever the capture saw first");
+    assert!(tasking(&run(&PROTOCOL, &steps)).is_empty(), "on any other port it is TLS");
 }
 
 #[test]
