@@ -1,8 +1,12 @@
-//! BER (ITU-T X.690) as SNMP uses it: definite lengths, small tags, no more than a datagram.
+//! BER (ITU-T X.690), whole messages in [`Ber`] and streams in [`walk::Walk`].
 //!
-//! A general parser is not used because SNMP agents accept lengths that are longer than they need be, and hiding a request
-//! behind one must not hide it from us: such a length is read and noted. Indefinite lengths and tags of several octets do not
-//! occur in SNMP (RFC 3417 §8) and end the reading.
+//! A general parser is not used because senders accept and write lengths that are longer than they need be, and hiding a request
+//! behind one must not hide it from us: such a length is read and noted. [`Ber`] reads as SNMP is written (RFC 3417 §8): definite
+//! lengths, tags of one octet, no more than a datagram; anything else ends the reading. Streams of the handover interfaces have
+//! indefinite lengths and values that nobody wants to hold: those are walked through.
+pub(super) mod stream;
+pub(super) mod walk;
+
 use std::cell::Cell;
 
 /// Why octets could not be read.
@@ -38,6 +42,26 @@ pub(super) struct Notes {
     pub(super) cut: bool,
 }
 
+/// What stands before a value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Head {
+    /// The first octet; of a tag of several octets that one in the highest place and the number below it.
+    pub(super) tag: u32,
+    /// Octets of the value; none where a pair of zero octets ends it.
+    pub(super) length: Option<u64>,
+}
+
+impl Head {
+    /// Whether there are values inside the value.
+    pub(super) const fn is_constructed(self) -> bool {
+        let first = if self.tag > 0xff { self.tag >> 24 } else { self.tag };
+        first & 0x20 != 0
+    }
+}
+
+/// Octets of a tag's number beyond the first, at most.
+const MOST_TAG: usize = 3;
+
 /// Octets of one constructed value, read from the front.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Ber<'a> {
@@ -55,6 +79,11 @@ pub(super) struct Tlv<'a> {
 impl<'a> Ber<'a> {
     pub(super) const fn new(rest: &'a [u8], notes: &'a Notes) -> Self {
         Self { rest, notes }
+    }
+
+    /// What was not read yet.
+    pub(super) const fn rest(&self) -> &'a [u8] {
+        self.rest
     }
 
     pub(super) const fn is_empty(&self) -> bool {
@@ -79,11 +108,32 @@ impl<'a> Ber<'a> {
         Ok(*first)
     }
 
-    fn length(&mut self) -> Result<usize, Bad> {
+    /// Tag and length of the next value, whatever they are.
+    pub(super) fn head(&mut self) -> Result<Head, Bad> {
+        let first = self.octet()?;
+        let mut tag = u32::from(first);
+        if first & 0x1f == 0x1f {
+            let mut number = 0;
+            for place in 0.. {
+                let octet = self.octet()?;
+                number = number << 7 | u32::from(octet & 0x7f);
+                if octet & 0x80 == 0 {
+                    break;
+                }
+                if place + 1 == MOST_TAG {
+                    return Err(Bad::new("tag"));
+                }
+            }
+            tag = tag << 24 | number;
+        }
+        Ok(Head { tag, length: self.length()? })
+    }
+
+    fn length(&mut self) -> Result<Option<u64>, Bad> {
         let first = self.octet()?;
         let count = match first {
-            0..=0x7f => return Ok(usize::from(first)),
-            0x80 => return Err(Bad::new("indefinite")),
+            0..=0x7f => return Ok(Some(u64::from(first))),
+            0x80 => return Ok(None),
             0xff => return Err(Bad::new("tag")),
             _ => first & 0x7f,
         };
@@ -101,17 +151,16 @@ impl<'a> Ber<'a> {
         if length < 0x80 {
             self.notes.nonminimal.set(true);
         }
-        usize::try_from(length).map_err(|_| Bad::new("long"))
+        Ok(Some(length))
     }
 
     /// The next value, whatever it is.
     pub(super) fn next(&mut self) -> Result<Tlv<'a>, Bad> {
-        let tag = self.octet()?;
-        if tag & 0x1f == 0x1f {
-            return Err(Bad::new("tag"));
-        }
-        let length = self.length()?;
-        let short = Bad { what: Bad::SHORT, needed: length as u64, had: self.rest.len() as u64 };
+        let head = self.head()?;
+        let tag = u8::try_from(head.tag).map_err(|_| Bad::new("tag"))?;
+        let length = head.length.ok_or(Bad::new("indefinite"))?;
+        let short = Bad { what: Bad::SHORT, needed: length, had: self.rest.len() as u64 };
+        let length = usize::try_from(length).map_err(|_| Bad::new("long"))?;
         // In a cut message the inner values of a constructed one may still be whole.
         let length = if self.notes.cut && tag & 0x20 != 0 { length.min(self.rest.len()) } else { length };
         let (value, rest) = self.rest.split_at_checked(length).ok_or(short)?;

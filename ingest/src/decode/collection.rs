@@ -27,11 +27,11 @@ fn columns(lines: &[Line], names: &[&str]) -> Vec<String> {
 
 #[test]
 fn product_is_counted_as_other_programs_read_it() {
-    let names = ["protocol", "format", "pdus", "bytes", "keepalives", "ne_name", "point", "first_seq"];
+    let names = ["protocol", "format", "pdus", "bytes", "keepalives", "answers", "ne_name", "point", "first_seq"];
     let Some(all) = lines("li/x2-demo-01.pcap", "delivery", 1) else { return };
-    assert_eq!(columns(&all, &names), ["x2 sip 1 539 0   "]);
+    assert_eq!(columns(&all, &names), ["x2 sip 1 539 0 0   "]);
     let Some(all) = lines("li/vectors.pcap", "delivery", 2) else { return };
-    assert_eq!(columns(&all, &names), ["x3 ipv4 1 28 0 NF1 POI1 1", "x2x3  0 0 1   "]);
+    assert_eq!(columns(&all, &names), ["x3 ipv4 1 28 0 0 NF1 POI1 1", "x2x3  0 0 1 0   ", "x2x3  0 0 0 1   "]);
 }
 
 #[test]
@@ -65,4 +65,38 @@ fn radius_messages_are_paired() {
     assert_eq!(columns(&all, &names), ["eap ok", "eap ok"]);
     let Some(all) = lines("mgmt/radius.pcap", "auth", 2) else { return };
     assert_eq!(columns(&all, &names), ["eap ok"]);
+}
+
+#[test]
+fn handover_is_counted_as_the_reference_says() {
+    let number = |line: &Line, name: &str| line[name].parse::<u64>().unwrap();
+    for workers in [1, 3] {
+        let Some(all) = lines("li/etsi_10_pings.pcap", "delivery", workers) else { return };
+        let sum = |name: &str| all.iter().map(|line| number(line, name)).sum::<u64>();
+        // 35 towards the agency, of which 14 keepalives; 14 answers.
+        assert_eq!((sum("pdus"), sum("keepalives"), sum("answers"), sum("missing")), (21, 14, 14, 0));
+        assert_eq!((sum("from_target"), sum("to_target")), (10, 10));
+        let names = ["protocol", "state", "pdus", "keepalives", "answers", "format", "records", "country", "operator", "ne_name", "first_seq", "last_seq"];
+        let got = columns(&all, &names);
+        let want = [
+            "hi2 open 1 0 0 ip begin NZ Libtrace Libtracedevlab 0 0",
+            "hi3 open 4 4 4 ip  NZ Libtrace Libtracedevlab 0 3",
+            "hi3 end 16 1 1 ip  NZ Libtrace Libtracedevlab 4 19",
+            "hi2 end 0 9 9 ip  NZ Libtrace Libtracedevlab  ",
+        ];
+        assert_eq!(got, want);
+    }
+    let Some(all) = lines("li/pspdu.pcap", "delivery", 1) else { return };
+    let names = ["protocol", "pdus", "bytes", "keepalives", "answers", "integrity", "correlation", "records", "from_target", "to_target"];
+    let want = [
+        "hi 0 0 1 0 0   0 0",
+        "hi 0 0 0 1 0   0 0",
+        "hi3 0 0 0 0 1 99  0 0",
+        "hi3 1 40 0 0 0 4026531841  1 0",
+        "hi2 1 54 0 0 0 77 begin 0 0",
+        "hi2 1 4 0 0 0 78 report 0 0",
+    ];
+    assert_eq!(columns(&all, &names), want);
+    let Some(odd) = lines("li/pspdu.pcap", "oddity", 1) else { return };
+    assert_eq!(odd.len(), 0, "{odd:?}");
 }

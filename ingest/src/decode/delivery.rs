@@ -31,8 +31,8 @@ pub(crate) struct Unit {
     pub(crate) facts: Facts,
     /// Its sequence number.
     pub(crate) sequence: Option<u32>,
-    /// What kind of record it is, from a closed set.
-    pub(crate) record: Option<&'static str>,
+    /// What kinds of record it holds, from a closed set.
+    pub(crate) records: Vec<&'static str>,
 }
 
 /// Numbers that add up.
@@ -95,10 +95,12 @@ pub(crate) struct Series<I> {
     full: bool,
 }
 
+/// Keepalives that are on no row yet.
 #[derive(Default)]
 struct Keepalives {
-    /// Not on a row yet.
     count: u64,
+    answers: u64,
+    /// The first, and who keeps the conversation alive.
     first: Option<(Mark, Dir)>,
     last_ts: i64,
 }
@@ -149,10 +151,13 @@ impl<I: Eq + Hash> Series<I> {
     /// Counts a keepalive.
     pub(crate) fn keepalive(&mut self, segment: &Segment<'_>, rows: &mut Rows<'_>) {
         self.keepalives.count += 1;
-        self.keepalives.last_ts = self.keepalives.last_ts.max(segment.first.ts);
-        if self.keepalives.first.is_none() {
-            self.keepalives.first = Some((rows.mark(segment.dir, segment.first), segment.dir));
-        }
+        self.keepalives.met(segment, segment.dir, rows);
+    }
+
+    /// Counts the answer to a keepalive.
+    pub(crate) fn answer(&mut self, segment: &Segment<'_>, rows: &mut Rows<'_>) {
+        self.keepalives.answers += 1;
+        self.keepalives.met(segment, segment.dir.other(), rows);
     }
 
     /// Counts a unit. Deadlines before it must have been acted on.
@@ -170,7 +175,7 @@ impl<I: Eq + Hash> Series<I> {
         one.add(unit, segment, rows);
         if one.part > 0 && now >= one.next_part {
             one.next_part += (now - one.next_part) / PART_EVERY * PART_EVERY + PART_EVERY;
-            one.row("part", now, &mut self.keepalives.count, rows);
+            one.row("part", now, self.keepalives.take(), rows);
         }
     }
 
@@ -220,7 +225,7 @@ impl<I: Eq + Hash> Series<I> {
     fn open_next(&mut self, rows: &mut Rows<'_>) {
         let Some((deadline, slot)) = self.unopened.pop_first() else { return };
         if let Some(one) = self.all.get_mut(slot) {
-            one.row("open", deadline, &mut self.keepalives.count, rows);
+            one.row("open", deadline, self.keepalives.take(), rows);
         }
     }
 
@@ -229,18 +234,34 @@ impl<I: Eq + Hash> Series<I> {
         self.expire(now, rows);
         self.unopened.clear();
         for one in &mut self.all {
-            one.row("end", now, &mut self.keepalives.count, rows);
+            one.row("end", now, self.keepalives.take(), rows);
         }
         if let (true, Some((mark, dir))) = (self.all.is_empty(), self.keepalives.first.take()) {
+            let (keepalives, answers) = self.keepalives.take();
             let row = delivery::Row {
                 last_ts: Micros(self.keepalives.last_ts),
-                keepalives: std::mem::take(&mut self.keepalives.count),
+                keepalives,
+                answers,
                 ..blank(self.name, "end", rows.ends_from(dir))
             };
             rows.push(mark, now, row);
         }
         self.all.clear();
         self.ids.clear();
+    }
+}
+
+impl Keepalives {
+    fn met(&mut self, segment: &Segment<'_>, by: Dir, rows: &mut Rows<'_>) {
+        self.last_ts = self.last_ts.max(segment.first.ts);
+        if self.first.is_none() {
+            self.first = Some((rows.mark(segment.dir, segment.first), by));
+        }
+    }
+
+    /// What the next row has of them.
+    const fn take(&mut self) -> (u64, u64) {
+        (std::mem::replace(&mut self.count, 0), std::mem::replace(&mut self.answers, 0))
     }
 }
 
@@ -271,7 +292,7 @@ impl One {
         self.clear |= unit.count.encrypted == 0;
         self.count.add(unit.count);
         self.facts.say(unit.facts);
-        self.records.extend(unit.record);
+        self.records.extend(unit.records);
         if self.mixed {
             (self.facts.correlation, self.facts.target) = (None, None);
         } else if let Some(sequence) = unit.sequence {
@@ -294,7 +315,7 @@ impl One {
         self.numbers.last = Some(sequence);
     }
 
-    fn row(&mut self, state: &'static str, due: i64, keepalives: &mut u64, rows: &mut Rows<'_>) {
+    fn row(&mut self, state: &'static str, due: i64, keepalives: (u64, u64), rows: &mut Rows<'_>) {
         let (count, numbers) = (std::mem::take(&mut self.count), std::mem::take(&mut self.numbers));
         let facts = self.facts.clone();
         let row = delivery::Row {
@@ -311,7 +332,8 @@ impl One {
             first_seq: numbers.first,
             last_seq: numbers.last,
             missing: numbers.missing,
-            keepalives: std::mem::take(keepalives),
+            keepalives: keepalives.0,
+            answers: keepalives.1,
             target: facts.target,
             cleartext: self.clear,
             country: facts.country,

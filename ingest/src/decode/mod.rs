@@ -9,6 +9,7 @@ mod collection;
 mod cursor;
 mod delivery;
 mod dns;
+mod hi;
 mod http;
 pub mod pairs;
 pub mod ports;
@@ -65,7 +66,17 @@ pub struct Protocol {
 }
 
 /// Every protocol that lidr reads, in the order in which they are asked.
-pub const ALL: &[Protocol] = &[snmp::PROTOCOL, x2x3::X2X3, http::PROTOCOL, ssh::PROTOCOL, tls::PROTOCOL, radius::PROTOCOL, dns::UDP, dns::TCP];
+pub const ALL: &[Protocol] = &[
+    snmp::PROTOCOL,
+    x2x3::X2X3,
+    hi::PROTOCOL,
+    http::PROTOCOL,
+    ssh::PROTOCOL,
+    tls::PROTOCOL,
+    radius::PROTOCOL,
+    dns::UDP,
+    dns::TCP,
+];
 
 /// Octets of one direction, in order.
 #[derive(Clone, Copy, Debug)]

@@ -93,7 +93,7 @@ impl X2x3 {
             rows.odd(mark, segment.last.eff, Odd { kind: "malformed", detail: "attributes", needed, had });
         }
         let protocol = match header.kind {
-            UnitKind::Acknowledgement => return,
+            UnitKind::Acknowledgement => return self.series.answer(segment, rows),
             UnitKind::Keepalive => return self.series.keepalive(segment, rows),
             UnitKind::X2 => "x2",
             UnitKind::X3 => "x3",

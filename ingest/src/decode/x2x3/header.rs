@@ -191,7 +191,7 @@ impl Attributes {
         };
         let (correlation, format) = (Some(header.correlation), Some(format_name(header.format)));
         let facts = Facts { correlation, format, ..self.facts };
-        Unit { count, facts, sequence: self.sequence, record: None }
+        Unit { count, facts, sequence: self.sequence, records: Vec::new() }
     }
 }
 
