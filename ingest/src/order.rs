@@ -1,11 +1,14 @@
 //! Row order: what the workers hand over in any order leaves in one, behind the least of their promises.
+//!
+//! No two rows of a table should share a place. Should some all the same, their cells decide, not who handed them over first.
 use std::collections::{BTreeMap, HashMap};
 
 use arrow::{
     array::{AsArray, DictionaryArray, PrimitiveArray, RecordBatch, StringArray, UInt32Array},
-    compute::{interleave_record_batch, take_record_batch},
+    compute::{concat_batches, interleave_record_batch, take_record_batch},
     datatypes::{Int32Type, TimestampMicrosecondType, UInt32Type, UInt64Type},
     error::ArrowError,
+    row::{RowConverter, SortField},
 };
 use lidr_schema::{Head, Store, TableId, table::tasking};
 
@@ -24,6 +27,12 @@ struct Place {
     n: u32,
     batch: u32,
     row: u32,
+}
+
+impl Place {
+    const fn key(&self) -> (i64, i64, u16, u64, u32) {
+        (self.due, self.ts, self.input, self.frame, self.n)
+    }
 }
 
 #[derive(Debug, Default)]
@@ -100,6 +109,9 @@ impl Order {
             return;
         }
         now.sort_by_cached_key(|(head, _)| head.key());
+        for tie in now.chunk_by_mut(|(a, _), (b, _)| (a.due, a.ts, a.frame, a.n) == (b.due, b.ts, b.frame, b.n)).filter(|t| t.len() > 1) {
+            tie.sort_by_cached_key(|(head, row)| (head.key(), format!("{row:?}")));
+        }
         let mut columns = tasking::Columns::default();
         for (head, mut row) in now {
             self.taps.see(&mut row);
@@ -125,6 +137,9 @@ impl Pending {
         let (mut now, later): (Vec<Place>, Vec<Place>) = std::mem::take(&mut self.places).into_iter().partition(|p| p.due <= floor);
         self.places = later;
         now.sort_unstable();
+        for tie in now.chunk_by_mut(|a, b| a.key() == b.key()).filter(|tie| tie.len() > 1) {
+            self.by_cells(tie)?;
+        }
         let out = now.chunks(BATCH).map(|part| self.gather(part)).collect::<Result<Vec<_>, _>>()?;
         for place in now {
             if let Some((_, left)) = self.batches.get_mut(&place.batch) {
@@ -135,6 +150,19 @@ impl Pending {
             }
         }
         Ok(out)
+    }
+
+    /// Puts rows with one place in the order of their cells.
+    fn by_cells(&self, tie: &mut [Place]) -> Result<(), ArrowError> {
+        let rows = tie.iter().map(|p| self.gather(std::slice::from_ref(p))).collect::<Result<Vec<_>, _>>()?;
+        let Some(schema) = rows.first().map(RecordBatch::schema) else { return Ok(()) };
+        let all = concat_batches(&schema, &rows)?;
+        let fields = schema.fields().iter().map(|f| SortField::new(f.data_type().clone())).collect();
+        let cells = RowConverter::new(fields)?.convert_columns(all.columns())?;
+        let mut order: Vec<(usize, Place)> = tie.iter().copied().enumerate().collect();
+        order.sort_by(|(a, _), (b, _)| cells.row(*a).cmp(&cells.row(*b)));
+        tie.iter_mut().zip(order).for_each(|(slot, (_, place))| *slot = place);
+        Ok(())
     }
 
     /// The rows of these places as one batch.
@@ -185,4 +213,29 @@ fn inputs(capture: &DictionaryArray<Int32Type>) -> Vec<u16> {
     let names: Option<&StringArray> = capture.values().as_string_opt::<i32>();
     let ordinal = |name: Option<&str>| name.and_then(|n| n.rsplit_once('-')).and_then(|(_, n)| n.parse().ok()).unwrap_or_default();
     names.into_iter().flat_map(|n| n.iter().map(ordinal)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use lidr_schema::{Key, dynamic};
+
+    use super::*;
+
+    fn batch(names: &[&str]) -> RecordBatch {
+        let row = |name: &&str| serde_json::from_value(serde_json::json!({ "due": 5, "ts": 5, "frame": 1, "qname": name })).unwrap();
+        let rows: Vec<_> = names.iter().map(row).collect();
+        dynamic::from_json(TableId::Dns.def(), &rows, &Key::from_hex(&"00".repeat(32)).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn rows_at_one_place_leave_in_one_order_whoever_is_first() {
+        let orders = [[["b"], ["a"], ["c"]], [["c"], ["b"], ["a"]]].map(|batches| {
+            let mut pending = Pending::default();
+            batches.iter().for_each(|names| assert_eq!(pending.add(batch(names)), 5));
+            let out = pending.release(5).unwrap();
+            concat_batches(&out[0].schema(), &out).unwrap()
+        });
+        assert_eq!(orders[0], orders[1]);
+        assert_eq!(orders[0].num_rows(), 3);
+    }
 }

@@ -28,6 +28,8 @@ use crate::{
 const CHUNK: usize = 16_384;
 /// Messages that wait for a worker.
 const QUEUE: usize = 8;
+/// Keeps rows of reader and frame decoder apart from those of the conversations in the same frame.
+const READER_ROWS: u32 = 3 << 24;
 /// Live flows of a run, unless told otherwise.
 pub const MOST_FLOWS: usize = 1_000_000;
 
@@ -329,7 +331,7 @@ impl OddRows {
                 sensor: self.shared.sensor.clone(),
                 capture: self.shared.capture(input),
                 frame,
-                n: 2 << 24 | n.min(0x00ff_ffff),
+                n: READER_ROWS | n.min(0x00ff_ffff),
                 decoder: Name::Borrowed(odd.stage),
                 trust: Name::Borrowed("clear"),
                 ..Head::default()

@@ -190,6 +190,27 @@ impl Talk {
     }
 }
 
+/// A datagram between 10.0.0.1 and 10.0.0.2.
+pub(crate) fn datagram(at: i64, dir: Dir, ports: [u16; 2], data: &[u8]) -> Packet {
+    let hosts = [[10, 0, 0, 1], [10, 0, 0, 2]];
+    let (me, other) = (dir.index(), dir.other().index());
+    let mut frame = Vec::new();
+    let builder = PacketBuilder::ethernet2([2; 6], [2; 6]).ipv4(hosts[me], hosts[other], 64).udp(ports[me], ports[other]);
+    builder.write(&mut frame, data).unwrap();
+    (at, frame)
+}
+
+/// An SCTP packet between the same with one chunk of that type, without content.
+pub(crate) fn sctp(at: i64, dir: Dir, chunk: u8) -> Packet {
+    let ([me, other], ports) = if dir == Dir::Src { ([1, 2], [40_000_u16, 3868]) } else { ([2, 1], [3868, 40_000]) };
+    let head = ports.iter().flat_map(|p| p.to_be_bytes()).chain([0; 8]);
+    let payload: Vec<u8> = head.chain([chunk, 0, 0, 4]).collect();
+    let mut frame = Vec::new();
+    let builder = PacketBuilder::ethernet2([2; 6], [2; 6]).ipv4([10, 0, 0, me], [10, 0, 0, other], 64);
+    builder.write(&mut frame, etherparse::IpNumber::SCTP, &payload).unwrap();
+    (at, frame)
+}
+
 /// A datagram of another conversation each 5 ms: what moves the clock.
 pub(crate) fn ticking(from: i64, until: i64) -> Vec<Packet> {
     let mut frame = Vec::new();

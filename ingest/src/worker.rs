@@ -1,4 +1,6 @@
 //! A worker: owns the flows whose keys fall to it, their streams and decoders, and the columns of their rows.
+#[cfg(test)]
+mod mix;
 mod payload;
 #[cfg(test)]
 mod tests;
@@ -7,7 +9,7 @@ use std::{collections::HashSet, sync::Arc};
 
 use arrow::array::RecordBatch;
 use lidr_schema::{AnyRow, Head, Key, Name, Store, Stores, TableId, table::tasking};
-use payload::{end_decoder, expire, payload};
+use payload::{end_decoder, expire, payload, say_odd};
 
 use crate::{
     decode::ports::Ports,
@@ -89,26 +91,31 @@ impl Worker {
         if self.shared.count_keys && matches!(record.key.proto, 6 | 17) {
             self.keys.insert(record.key);
         }
-        let slot = match self.slot_of(record) {
-            Some(slot) => slot,
+        let (slot, late) = match self.slot_of(record) {
+            Some(found) => found,
             None => return self.tally.drop_one("tcp_after_close"),
         };
         // Borrowed apart: a count of references kept per packet would be seen in the profile.
         let Self { shared, flows, stores, scratch: out, tally, .. } = self;
         let head = |flow: &Flow| head_of(shared, flow);
         let Some(flow) = flows.get_mut(slot) else { return };
-        let now = record.stamp.eff;
-        if let Some(row) = flow.open_by(now, &head) {
-            stores.flow.push(row.0, row.1);
+        // Whoever waits for an answer waits until none can come in time any more, however far this packet's own time is.
+        expire(flow, record.clock - DISORDER, shared, out);
+        if late {
+            tally.drop_one("tcp_after_close");
+            payload(flow, record, shared, out, tally);
+        } else {
+            if let Some(row) = flow.open_by(record.stamp.eff, &head) {
+                stores.flow.push(row.0, row.1);
+            }
+            let finished = flow.count(record, &head);
+            payload(flow, record, shared, out, tally);
+            if let Some((head, row)) = finished {
+                stores.flow.push(head, row);
+            }
         }
-        expire(flow, now, shared, out);
-        let finished = flow.count(record, &head);
-        payload(flow, record, shared, out, tally);
-        if flow.is_closed() {
-            end_decoder(flow, now, shared, out, tally);
-        }
-        if let Some((head, row)) = finished {
-            stores.flow.push(head, row);
+        if let Some(odd) = flow.take_odd() {
+            say_odd(flow, odd, record, shared, out);
         }
         let deadline = flow.deadline();
         // A decoder's question may be due before the wheel was to look again.
@@ -121,14 +128,21 @@ impl Worker {
         }
     }
 
-    /// The flow that the packet belongs to, a new one where it has to be; nothing for a packet right after a close.
-    fn slot_of(&mut self, record: &Record) -> Option<u32> {
+    /// The flow that the packet belongs to, a new one where it has to be, and whether it comes late; nothing for a packet right
+    /// after a close.
+    fn slot_of(&mut self, record: &Record) -> Option<(u32, bool)> {
+        let mut flow = None;
         if let Some(slot) = self.flows.find(record.hash, &record.key) {
-            let belongs = self.flows.get(slot).map_or(Belongs::Yes, |f| f.belongs(record));
-            match belongs {
-                Belongs::Yes => return Some(slot),
+            let known = self.flows.get(slot);
+            match known.map_or(Belongs::Yes, |f| f.belongs(record)) {
+                Belongs::Yes => return Some((slot, false)),
+                Belongs::Late => return Some((slot, true)),
                 Belongs::Trailing => return None,
                 Belongs::No(reason, due) => self.close(slot, reason, due),
+                Belongs::Again(at) => {
+                    flow = known.map(|f| f.again(record));
+                    self.close(slot, "closed", at);
+                }
             }
         }
         if self.flows.len() >= self.shared.most_flows
@@ -137,9 +151,8 @@ impl Worker {
             self.tally.drop_one("flow_table");
             self.close(oldest, "evicted", record.stamp.eff);
         }
-        let flow = Flow::new(record);
         self.tally.flows += 1;
-        Some(self.flows.insert(flow))
+        Some((self.flows.insert(flow.unwrap_or_else(|| Flow::new(record))), false))
     }
 
     /// Ends a flow and takes it out.
@@ -151,8 +164,10 @@ impl Worker {
             self.stores.flow.push(head, row);
         }
         let mut out = std::mem::take(&mut self.scratch);
-        expire(&mut flow, due, &shared, &mut out);
-        end_decoder(&mut flow, due, &shared, &mut out, &mut self.tally);
+        // Whoever reads on after a close waits for nothing that was sent after it.
+        let until = flow.closed_at().unwrap_or(due);
+        expire(&mut flow, until, &shared, &mut out);
+        end_decoder(&mut flow, until, &shared, &mut out, &mut self.tally);
         if let Some((head, row)) = flow.end(reason, due, &head) {
             self.stores.flow.push(head, row);
         }
@@ -191,6 +206,9 @@ impl Worker {
         }
         let mut out = std::mem::take(&mut self.scratch);
         expire(flow, floor + 1, &shared, &mut out);
+        if let Some(at) = flow.settled(floor) {
+            end_decoder(flow, at, &shared, &mut out, &mut self.tally);
+        }
         let next = flow.deadline().max(floor + 1);
         flow.scheduled = next;
         self.flows.schedule(slot, next);

@@ -84,7 +84,6 @@ fn say(segment: &Segment<'_>, trouble: Trouble, had: usize, rows: &mut Rows<'_>)
 
 impl Decoder for Dns {
     fn decode(&mut self, segment: Segment<'_>, rows: &mut Rows<'_>) -> Progress {
-        self.pairing.expire(segment.last.eff, rows);
         if !self.framed {
             self.message(&segment, segment.data, rows);
             return Progress::Taken(segment.data.len());

@@ -3,6 +3,10 @@
 //! An answer pairs if its effective time is at most 5 s after its request's; it waits `disorder` (1 s) for a request that a
 //! capture put after it; a repeated request is one row; what stays without answer is due at its request + 5 s. Bounded: at the
 //! bound the oldest request is given up early, and the caller says so.
+//!
+//! Time is the packets' own: what is over for one packet may not be over for the next one, which a capture out of order brings
+//! later although it was sent before. So nothing is given up here because of another packet's time; the caller gives up what is
+//! over once nothing can come in time any more ([`Pairs::expired`], [`Pairs::lapsed`]).
 use std::collections::{BTreeMap, HashMap};
 use std::hash::Hash;
 
@@ -18,14 +22,26 @@ pub const MOST_WAITING: usize = 4096;
 pub struct Pairs<K, Q, A> {
     waiting: HashMap<K, (i64, u64, Q)>,
     order: BTreeMap<(i64, u64), K>,
+    /// Requests that had no answer in time, and whose key another one has taken since.
+    over: BTreeMap<(i64, u64), Q>,
     early: HashMap<K, (i64, A)>,
     early_least: i64,
+    /// Answers that had no request in time, and whose key another one has taken since.
+    alone: Vec<(A, i64)>,
     serial: u64,
 }
 
 impl<K, Q, A> Default for Pairs<K, Q, A> {
     fn default() -> Self {
-        Self { waiting: HashMap::new(), order: BTreeMap::new(), early: HashMap::new(), early_least: i64::MAX, serial: 0 }
+        Self {
+            waiting: HashMap::new(),
+            order: BTreeMap::new(),
+            over: BTreeMap::new(),
+            early: HashMap::new(),
+            early_least: i64::MAX,
+            alone: Vec::new(),
+            serial: 0,
+        }
     }
 }
 
@@ -45,6 +61,7 @@ pub enum Asked<Q, A> {
 impl<K: Eq + Hash + Clone, Q, A> Pairs<K, Q, A> {
     /// A request at effective time `eff`.
     pub fn ask(&mut self, key: K, eff: i64, request: Q) -> Asked<Q, A> {
+        self.settle(&key, eff);
         if self.waiting.contains_key(&key) {
             return Asked::Repeated;
         }
@@ -55,7 +72,7 @@ impl<K: Eq + Hash + Clone, Q, A> Pairs<K, Q, A> {
         self.serial += 1;
         self.order.insert((eff, self.serial), key.clone());
         self.waiting.insert(key, (eff, self.serial, request));
-        match self.waiting.len() > MOST_WAITING {
+        match self.waiting.len() + self.over.len() > MOST_WAITING {
             true => self.oldest().map_or(Asked::Waits, Asked::Crowded),
             false => Asked::Waits,
         }
@@ -63,6 +80,7 @@ impl<K: Eq + Hash + Clone, Q, A> Pairs<K, Q, A> {
 
     /// An answer at effective time `eff`: the request it belongs to, and when the pair is due. Without one it waits.
     pub fn answer(&mut self, key: &K, eff: i64, answer: A) -> Option<(Q, A, i64)> {
+        self.settle(key, eff);
         match self.take(key) {
             Some((asked, request)) => Some((request, answer, eff.max(asked))),
             None => {
@@ -71,10 +89,22 @@ impl<K: Eq + Hash + Clone, Q, A> Pairs<K, Q, A> {
                 }
                 if self.early.len() < MOST_WAITING {
                     self.early_least = self.early_least.min(eff);
-                    self.early.insert(key.clone(), (eff, answer));
+                    let former = self.early.insert(key.clone(), (eff, answer));
+                    self.alone.extend(former.filter(|(then, _)| eff - then > DISORDER).map(|(then, a)| (a, then + DISORDER)));
                 }
                 None
             }
+        }
+    }
+
+    /// A packet at `eff` has to do with that key: a request whose answer it cannot be any more makes room.
+    pub fn settle(&mut self, key: &K, eff: i64) {
+        if self.waiting.get(key).is_none_or(|(asked, ..)| eff - asked <= ANSWER_WITHIN) {
+            return;
+        }
+        if let Some((asked, serial, request)) = self.waiting.remove(key) {
+            self.order.remove(&(asked, serial));
+            self.over.insert((asked, serial), request);
         }
     }
 
@@ -85,6 +115,10 @@ impl<K: Eq + Hash + Clone, Q, A> Pairs<K, Q, A> {
     }
 
     fn oldest(&mut self) -> Option<Q> {
+        let (over, waiting) = (self.over.first_key_value().map(|(at, _)| at), self.order.first_key_value().map(|(at, _)| at));
+        if over.is_some_and(|over| waiting.is_none_or(|waiting| over < waiting)) {
+            return self.over.pop_first().map(|(_, request)| request);
+        }
         let (_, key) = self.order.pop_first()?;
         self.waiting.remove(&key).map(|(_, _, request)| request)
     }
@@ -97,10 +131,12 @@ impl<K: Eq + Hash + Clone, Q, A> Pairs<K, Q, A> {
     /// The least deadline, µs.
     #[must_use]
     pub fn deadline(&self) -> Option<i64> {
-        self.order.first_key_value().map(|((asked, _), _)| asked + ANSWER_WITHIN)
+        let over = self.over.first_key_value().map(|((asked, _), _)| asked);
+        let waiting = self.order.first_key_value().map(|((asked, _), _)| asked);
+        over.into_iter().chain(waiting).min().map(|asked| asked + ANSWER_WITHIN)
     }
 
-    /// Requests whose deadline is before `now`, in order, each with its deadline. Call it before the packets at `now`.
+    /// Requests whose deadline is before `now`, in order, each with its deadline; no packet may come before `now` any more.
     pub fn expired(&mut self, now: i64) -> Vec<(Q, i64)> {
         let mut out = Vec::new();
         while let Some(deadline) = self.deadline().filter(|d| *d < now) {
@@ -121,7 +157,9 @@ impl<K: Eq + Hash + Clone, Q, A> Pairs<K, Q, A> {
     /// When the oldest answer without request has waited long enough, µs; it may name a time at which there is none any more.
     #[must_use]
     pub fn early_deadline(&self) -> Option<i64> {
-        (!self.early.is_empty()).then(|| self.early_least.saturating_add(DISORDER))
+        let alone = self.alone.iter().map(|(_, until)| *until);
+        let early = (!self.early.is_empty()).then(|| self.early_least.saturating_add(DISORDER));
+        early.into_iter().chain(alone).min()
     }
 
     /// Answers whose request did not come before `now`, each with the time at which it was given up.
@@ -130,7 +168,8 @@ impl<K: Eq + Hash + Clone, Q, A> Pairs<K, Q, A> {
             return Vec::new();
         }
         let late = |eff: i64| eff.saturating_add(DISORDER) < now;
-        let out = self.early.extract_if(|_, (eff, _)| late(*eff)).map(|(_, (eff, a))| (a, eff + DISORDER)).collect();
+        let mut out: Vec<(A, i64)> = self.alone.extract_if(.., |(_, until)| *until < now).collect();
+        out.extend(self.early.extract_if(|_, (eff, _)| late(*eff)).map(|(_, (eff, a))| (a, eff + DISORDER)));
         self.early_least = self.early.values().map(|(eff, _)| *eff).min().unwrap_or(i64::MAX);
         out
     }
@@ -161,6 +200,22 @@ mod tests {
         pairs.ask(2, 0, "b");
         assert_eq!(pairs.expired(5 * S + 1), [("b", 5 * S)]);
         assert_eq!(pairs.answer(&2, 6 * S, ()), None);
+    }
+
+    #[test]
+    fn own_times_decide_and_not_those_of_other_packets() {
+        let mut pairs: Pairs<u8, &str, &str> = Pairs::default();
+        pairs.ask(1, 0, "a");
+        pairs.ask(2, 5 * S + 500_000, "b");
+        // Captured after the second request, sent before it.
+        assert_eq!(pairs.answer(&1, 4 * S + 900_000, "of a"), Some(("a", "of a", 4 * S + 900_000)));
+        pairs.ask(3, 0, "c");
+        assert_eq!(pairs.answer(&3, 5 * S + 1, "too late"), None);
+        assert_eq!(pairs.ask(3, 7 * S, "c again"), Asked::Waits, "another request, not a repeat of the one that is over");
+        assert_eq!((pairs.deadline(), pairs.answer(&3, 7 * S, "y")), (Some(5 * S), Some(("c again", "y", 7 * S))));
+        assert_eq!(pairs.answer(&3, 8 * S, "late again"), None);
+        assert_eq!(pairs.expired(6 * S + 1), [("c", 5 * S)]);
+        assert_eq!(pairs.lapsed(i64::MAX), [("too late", 6 * S + 1), ("late again", 9 * S)]);
     }
 
     #[test]

@@ -115,6 +115,7 @@ impl Radius {
     fn request(&mut self, id: Id, message: Message, segment: &Segment<'_>, rows: &mut Rows<'_>) {
         let eff = segment.last.eff;
         // The same identifier with another authenticator is another request (RFC 2865 §3); with the same one it is a repeat.
+        self.pairs.settle(&id, eff);
         let other = self.pairs.waiting_mut(&id).is_some_and(|w| w.facts.authenticator != message.facts.authenticator);
         if other && let Some(former) = self.pairs.give_up(&id) {
             rows::request(&former, End::Unanswered, eff, rows);

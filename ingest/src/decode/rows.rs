@@ -13,15 +13,34 @@ pub struct Mark {
 }
 
 /// Next ordinals of a conversation's rows, one counter a direction: a frame has one direction, so no two rows share a place.
+///
+/// A stream that was put in order comes back to frames that it had left: what begins there is numbered apart.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Ordinals([(u64, u32); 2]);
+pub struct Ordinals([Counter; 2]);
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Counter {
+    /// Input and frame reached.
+    at: (u16, u64),
+    n: u32,
+    /// Rows in frames left before, from [`LEFT`] on.
+    back: u32,
+}
+
+/// Ordinals of rows in frames that were left before.
+const LEFT: u32 = 1 << 23;
 
 impl Ordinals {
     /// The next place in that frame.
     pub fn mark(&mut self, dir: Dir, stamp: Stamp) -> Mark {
         let Some(counter) = self.0.get_mut(dir.index()) else { return Mark { stamp, n: 0 } };
-        let n = if counter.0 == stamp.frame { counter.1 } else { 0 };
-        *counter = (stamp.frame, n + 1);
+        let at = (stamp.input, stamp.frame);
+        if at < counter.at {
+            counter.back += 1;
+            return Mark { stamp, n: LEFT | (counter.back - 1) & (LEFT - 1) };
+        }
+        let n = if at == counter.at { counter.n } else { 0 };
+        (counter.at, counter.n) = (at, n + 1);
         Mark { stamp, n }
     }
 }

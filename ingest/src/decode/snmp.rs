@@ -97,7 +97,6 @@ fn places(rows: &mut Rows<'_>, dir: Dir, stamp: Stamp, count: usize) -> Mark {
 
 impl Decoder for Snmp {
     fn decode(&mut self, segment: Segment<'_>, rows: &mut Rows<'_>) -> Progress {
-        self.expire(segment.last.eff, rows);
         let notes = Notes { cut: segment.cut > 0, ..Notes::default() };
         match message::read(segment.data, segment.cut, &notes) {
             Ok(message) => {
@@ -175,6 +174,7 @@ impl Snmp {
         if self.answered.iter().any(|(i, d, then)| (*i, *d) == (id, digest) && eff - then <= ANSWER_WITHIN) {
             return;
         }
+        self.pairs.settle(&id, eff);
         match self.pairs.waiting_mut(&id).map(|w| w.digest == digest) {
             Some(true) => return,
             Some(false) => {
@@ -228,6 +228,7 @@ impl Snmp {
     fn answer(&mut self, message: &Message<'_>, segment: &Segment<'_>, rows: &mut Rows<'_>) {
         let (asker, eff) = (other(segment.dir), segment.last.eff);
         let id = (message.v3.is_some(), message.id, asker.index());
+        self.pairs.settle(&id, eff);
         let known = self.pairs.waiting_mut(&id).is_some();
         if !known && self.answered.iter().any(|(i, _, then)| *i == id && eff - then <= ANSWER_WITHIN) {
             return;
@@ -251,6 +252,7 @@ impl Snmp {
     fn report(&mut self, message: &Message<'_>, segment: &Segment<'_>, rows: &mut Rows<'_>) {
         let (asker, eff) = (other(segment.dir), segment.last.eff);
         let id = (true, message.id, asker.index());
+        self.pairs.settle(&id, eff);
         let mut answer = Answer::of(message, rows.ends_from(asker), rows.key);
         let (ends, mut row) = (answer.alone.1, answer.alone.2.clone());
         let asked = self.pairs.waiting_mut(&id).and_then(|w| w.user());

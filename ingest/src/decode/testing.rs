@@ -1,11 +1,14 @@
 //! A conversation for decoder tests: octets of both ends go in, rows come out, as the stream layer would drive it.
 //!
-//! It holds octets back on `NeedMore`, passes over them on `Skip`, cuts a datagram never, calls `expire` before every step and
-//! `end` at the end. One step is one packet.
+//! It holds octets back on `NeedMore`, passes over them on `Skip`, cuts a datagram never, calls `expire` before every step with
+//! the time before which nothing comes any more, and `end` at the end. One step is one packet.
 use lidr_schema::{AnyRow, Ends, Head, Ip, Key, Name};
 
 use super::{Decoder, Progress, Protocol, Rows, Segment, Transport, rows::Ordinals};
-use crate::record::{Dir, Stamp};
+use crate::{
+    record::{Dir, Stamp},
+    source::clock::DISORDER,
+};
 
 /// What a decoder may leave waiting before the harness says that it makes no headway.
 const MOST_HELD: usize = 2 << 20;
@@ -105,7 +108,9 @@ pub(crate) fn run_as(protocol: &Protocol, ends: Ends, configured: Option<&'stati
     let mut decoder = (protocol.start)();
     let mut sides = [Side::default(), Side::default()];
     let mut over = false;
+    let mut clock = i64::MIN;
     for (index, step) in steps.iter().enumerate() {
+        clock = clock.max(step.eff);
         let mut rows = Rows {
             decoder: protocol.name,
             trust: "clear",
@@ -119,7 +124,7 @@ pub(crate) fn run_as(protocol: &Protocol, ends: Ends, configured: Option<&'stati
             ordinals: &mut ordinals,
             out: &mut out,
         };
-        decoder.expire(step.eff, &mut rows);
+        decoder.expire(clock - DISORDER, &mut rows);
         if over {
             continue;
         }

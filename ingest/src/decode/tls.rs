@@ -262,7 +262,13 @@ impl Tls {
 
 impl Decoder for Tls {
     fn decode(&mut self, segment: Segment<'_>, rows: &mut Rows<'_>) -> Progress {
-        self.expire(segment.last.eff, rows);
+        if self.deadline().is_some_and(|deadline| deadline < segment.last.eff) {
+            // What the client says too late changes nothing; the server's answer in time may still come, from a capture out of order.
+            if self.began.is_some_and(|(_, client)| client == segment.dir) {
+                return self.seal(segment.dir);
+            }
+            self.expire(segment.last.eff, rows);
+        }
         if segment.gap > 0 {
             self.lost = true;
             return self.seal(segment.dir);

@@ -3,12 +3,14 @@
 //! Rows `open`, `part` and `end` add up. Where one row stops and the next begins is decided by the effective times of the
 //! conversation's own packets only, so that neither the timer's rhythm nor other traffic nor the number of workers shows.
 mod app;
+mod closing;
 pub(crate) mod table;
 #[cfg(test)]
 mod tests;
 
 use std::sync::Arc;
 
+use closing::{CHUNK_INIT, Closing, Meaning, first_chunk};
 use lidr_schema::{Ends, Head, Micros, Name, Outer, Text, community::community_id, table::flow};
 
 use crate::{
@@ -25,7 +27,7 @@ pub const PART_EVERY: i64 = 60_000_000;
 pub const IDLE_STREAM: i64 = 300_000_000;
 /// Others, µs.
 pub const IDLE_OTHER: i64 = 30_000_000;
-/// Packets so soon after a TCP conversation's close belong to it and open no new one, µs.
+/// Packets so soon after the close of a TCP or SCTP conversation belong to it and open no new one, µs.
 pub const LINGER: i64 = 5_000_000;
 
 const TCP: u8 = 6;
@@ -90,7 +92,10 @@ pub(crate) struct Flow {
     counts: Counts,
     flags: [u8; 2],
     ttl: [Option<u8>; 2],
-    fins: [bool; 2],
+    closing: Closing,
+    /// Something odd about its headers that has not been said, and whether anything was.
+    odd: Option<&'static str>,
+    odd_said: bool,
     syn: Option<(u32, i64)>,
     rtt_us: Option<u32>,
     direction_by: &'static str,
@@ -110,8 +115,12 @@ impl std::fmt::Debug for Flow {
 pub(crate) enum Belongs {
     /// It is part of it.
     Yes,
+    /// It was sent before the close and captured after it: no row counts it, but what it carries is read.
+    Late,
     /// It comes right after its close and is part of nothing.
     Trailing,
+    /// The end that had reset it, at that time, sends on: another conversation between the same ends.
+    Again(i64),
     /// The conversation has ended, for that reason and then; the packet opens another one.
     No(&'static str, i64),
 }
@@ -154,7 +163,9 @@ impl Flow {
             counts: Counts::default(),
             flags: [0; 2],
             ttl: [None; 2],
-            fins: [false; 2],
+            closing: Closing::default(),
+            odd: None,
+            odd_said: false,
             syn: None,
             rtt_us: None,
             direction_by: if syn { "syn" } else if synack { "synack" } else { "first" },
@@ -186,24 +197,42 @@ impl Flow {
 
     /// The time at which something about it becomes due, if no packet comes.
     pub(crate) fn deadline(&self) -> i64 {
-        let end = self.closed.map_or(self.last_eff + self.idle(), |at| at + LINGER);
+        let end = match self.closed {
+            Some(at) if self.reads() => at,
+            Some(at) => at + LINGER,
+            None => self.last_eff + self.idle(),
+        };
         let open = if self.opens_by_timer() { self.first.eff + OPEN_AFTER } else { end };
         let asked = self.decoder.as_ref().and_then(|d| d.deadline()).unwrap_or(end);
         end.min(open).min(asked)
     }
 
-    /// Whether a packet at that time, with those TCP fields, is still part of it.
+    /// Whether somebody still reads its payload.
+    fn reads(&self) -> bool {
+        self.decoder.is_some() || self.streams.is_some()
+    }
+
+    /// Whether a packet at that time, with those fields, is still part of it.
     pub(crate) fn belongs(&self, record: &Record) -> Belongs {
         let eff = record.stamp.eff;
-        let opens = record.key.proto == TCP && record.tcp.flags & (SYN | ACK | RST) == SYN;
+        let opens = match record.key.proto {
+            TCP => record.tcp.flags & (SYN | ACK | RST) == SYN,
+            _ => first_chunk(record) == Some(CHUNK_INIT),
+        };
         if let Some(at) = self.closed {
-            return if opens || eff > at + LINGER { Belongs::No("closed", at) } else { Belongs::Trailing };
+            let sends_on = record.payload_len > 0 && record.tcp.flags & (SYN | RST) == 0 && Some(self.dir(record)) == self.closing.reset_by;
+            return match () {
+                () if opens || eff > at + LINGER => Belongs::No("closed", at),
+                () if eff <= at => Belongs::Late,
+                () if sends_on => Belongs::Again(at),
+                () => Belongs::Trailing,
+            };
         }
         if eff > self.last_eff + self.idle() {
             return Belongs::No("idle", self.last_eff + self.idle());
         }
         // The same SYN again is a retry; another sequence number is another conversation on the same ports.
-        if opens && self.syn.is_none_or(|(seq, _)| seq != record.tcp.seq) && self.counts_any() {
+        if opens && record.key.proto == TCP && self.syn.is_none_or(|(seq, _)| seq != record.tcp.seq) && self.counts_any() {
             return Belongs::No("reuse", eff);
         }
         Belongs::Yes
@@ -225,24 +254,25 @@ impl Flow {
 
     /// Counts a packet that belongs to it; gives the row that it completes.
     pub(crate) fn count(&mut self, record: &Record, head: &dyn Fn(&Self) -> Head) -> Option<(Head, flow::Row)> {
-        let dir = self.dir(record).index();
+        let dir = self.dir(record);
         let add = |pair: &mut [u64; 2], n: u64| {
-            if let Some(count) = pair.get_mut(dir) {
+            if let Some(count) = pair.get_mut(dir.index()) {
                 *count += n;
             }
         };
         add(&mut self.counts.packets, 1);
         add(&mut self.counts.bytes, u64::from(record.ip_len));
         add(&mut self.counts.payload, u64::from(record.payload_len));
-        if let Some(ttl) = self.ttl.get_mut(dir) {
+        if let Some(ttl) = self.ttl.get_mut(dir.index()) {
             ttl.get_or_insert(record.ttl);
         }
         let eff = record.stamp.eff;
         self.last_ts = self.last_ts.max(record.stamp.ts);
         self.last_eff = self.last_eff.max(eff);
-        if self.key.proto == TCP && self.tcp_closes(record, dir) {
+        if matches!(self.key.proto, TCP | SCTP)
+            && let Some(reason) = self.closes(record, dir)
+        {
             self.closed = Some(eff);
-            let reason = if record.tcp.flags & RST != 0 { "rst" } else { "fin" };
             return Some(self.row("end", eff, Some(reason), head));
         }
         if !self.opened && !matches!(self.key.proto, TCP | SCTP) {
@@ -265,13 +295,13 @@ impl Flow {
         self.next_part = self.first.eff + (minutes + 1) * PART_EVERY;
     }
 
-    /// Follows the flags; true where this packet closes the conversation.
-    fn tcp_closes(&mut self, record: &Record, dir: usize) -> bool {
+    /// Follows TCP's flags and SCTP's chunks; why this packet closes the conversation, if it does.
+    fn closes(&mut self, record: &Record, dir: Dir) -> Option<&'static str> {
         let flags = record.tcp.flags;
-        if let Some(seen) = self.flags.get_mut(dir) {
+        if let Some(seen) = self.flags.get_mut(dir.index()) {
             *seen |= flags;
         }
-        if flags & (SYN | ACK) == SYN && dir == 0 {
+        if flags & (SYN | ACK) == SYN && dir == Dir::Src {
             self.syn.get_or_insert((record.tcp.seq, record.stamp.ts));
         }
         if flags & (SYN | ACK) == SYN | ACK
@@ -280,16 +310,33 @@ impl Flow {
             let micros = u32::try_from((record.stamp.ts - asked).max(0)).unwrap_or(u32::MAX);
             self.rtt_us.get_or_insert(micros);
         }
-        if flags & RST != 0 {
-            return true;
+        match self.closing.see(record, dir) {
+            Meaning::GoesOn => None,
+            Meaning::Closes(reason) => Some(reason),
+            Meaning::Forged => {
+                self.note("reset_out_of_window");
+                None
+            }
         }
-        let both_before = self.fins == [true, true];
-        if flags & FIN != 0
-            && let Some(fin) = self.fins.get_mut(dir)
-        {
-            *fin = true;
+    }
+
+    /// Something odd about its headers, which is said once a conversation: whoever floods would say it in every packet.
+    fn note(&mut self, odd: &'static str) {
+        if !std::mem::replace(&mut self.odd_said, true) {
+            self.odd = Some(odd);
         }
-        both_before && flags & ACK != 0
+    }
+
+    /// What is odd about its headers and has to be said.
+    pub(crate) const fn take_odd(&mut self) -> Option<&'static str> {
+        self.odd.take()
+    }
+
+    /// The conversation that goes on after a reset that was not its sender's: who opened it is known.
+    pub(crate) fn again(&self, record: &Record) -> Self {
+        let mut again = Self { ends: self.ends, direction_by: "first", ..Self::new(record) };
+        again.note("data_after_reset");
+        again
     }
 
     /// The last row, for a conversation that did not close by itself.
@@ -299,6 +346,16 @@ impl Flow {
         }
         self.closed = Some(due);
         Some(self.row("end", due, Some(reason), head))
+    }
+
+    /// When it closed, once somebody waits for what was captured late and nothing of that can come at or before that time.
+    pub(crate) fn settled(&self, until: i64) -> Option<i64> {
+        self.closed.filter(|at| *at <= until && self.reads())
+    }
+
+    /// When it closed.
+    pub(crate) const fn closed_at(&self) -> Option<i64> {
+        self.closed
     }
 
     /// Whether its last row has been written.
@@ -319,7 +376,7 @@ impl Flow {
 
     /// What the end of the input means: min(deadline, clock).
     pub(crate) fn flush_due(&self, clock: i64) -> i64 {
-        (self.last_eff + self.idle()).min(clock)
+        self.closed.unwrap_or(self.last_eff + self.idle()).min(clock)
     }
 
     /// VLAN, tunnel and ends, for rows of this conversation.
@@ -384,7 +441,7 @@ impl Flow {
         match self.key.proto {
             TCP if self.direction_by == "first" => src & ACK != 0 && dst & ACK != 0 && dst & RST == 0,
             TCP => dst & (SYN | ACK) == SYN | ACK && src & ACK != 0,
-            SCTP => self.ttl.iter().all(Option::is_some),
+            SCTP => self.closing.accepted,
             _ => false,
         }
     }

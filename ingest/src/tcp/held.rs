@@ -33,18 +33,53 @@ impl Held {
         self.parts.first()
     }
 
-    /// Holds a segment; true if octets that are held already came with other content.
+    /// Whether octets are held that a segment of that length brings again.
+    pub(super) fn reaches_into(&self, seq: u32, length: usize) -> bool {
+        self.parts.first().is_some_and(|first| (first.seq.wrapping_sub(seq) as usize) < length)
+    }
+
+    /// Holds of a segment what is not held already: the octets seen first win. True if octets that are held came with other
+    /// content.
     pub(super) fn add(&mut self, seq: u32, octets: &[u8], cut: usize, stamp: Stamp) -> bool {
-        let before = |part: &Part| part.seq.wrapping_sub(seq).cast_signed() <= 0;
-        let at = self.parts.partition_point(before);
-        let differs = self.parts.iter().any(|part| differ(part, seq, octets));
-        let repeated = at.checked_sub(1).and_then(|i| self.parts.get(i)).is_some_and(|p| p.seq == seq && p.octets.len() >= octets.len());
-        if repeated {
-            return differs;
+        let (mut at, mut differs, mut fresh) = (0, false, Vec::new());
+        for part in &self.parts {
+            // Where the part lies, counted from the segment's first octet.
+            let from = part.seq.wrapping_sub(seq).cast_signed();
+            let to = from.saturating_add_unsigned(u32::try_from(part.octets.len()).unwrap_or(u32::MAX));
+            let (from, to) = (usize::try_from(from).unwrap_or(0), usize::try_from(to).unwrap_or(0));
+            if to == 0 && !octets.is_empty() || from > octets.len() {
+                continue;
+            }
+            differs |= differ(part, seq, octets);
+            if from > at {
+                fresh.push(at..from.min(octets.len()));
+            }
+            at = at.max(to);
         }
-        self.octets += cost(octets.len());
-        self.parts.insert(at, Part { seq, octets: octets.to_vec(), cut, stamp });
+        if at < octets.len() || octets.is_empty() && cut > 0 && at == 0 {
+            fresh.push(at..octets.len());
+        }
+        for range in fresh {
+            let last = range.end == octets.len();
+            let start = seq.wrapping_add(u32::try_from(range.start).unwrap_or(u32::MAX));
+            let octets = octets.get(range).unwrap_or_default().to_vec();
+            self.insert(Part { seq: start, octets, cut: if last { cut } else { 0 }, stamp });
+        }
         differs
+    }
+
+    fn insert(&mut self, part: Part) {
+        self.octets += cost(part.octets.len());
+        let at = self.parts.partition_point(|p| p.seq.wrapping_sub(part.seq).cast_signed() <= 0);
+        self.parts.insert(at, part);
+        // What a capture cut off one segment may be there in the next one.
+        for i in [at.checked_sub(1), Some(at)].into_iter().flatten() {
+            let next = self.parts.get(i + 1).map(|p| p.seq);
+            if let (Some(next), Some(part)) = (next, self.parts.get_mut(i)) {
+                let room = (next.wrapping_sub(part.seq) as usize).saturating_sub(part.octets.len());
+                part.cut = part.cut.min(room);
+            }
+        }
     }
 
     /// The first segment, if it begins at or before that number.
@@ -72,4 +107,48 @@ fn differ(part: &Part, seq: u32, octets: &[u8]) -> bool {
     };
     let (old, new) = (old.unwrap_or_default(), new.unwrap_or_default());
     old.iter().zip(new).any(|(a, b)| a != b)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn what_is_held_wins_and_what_it_lacks_is_added() {
+        let mut held = Held::default();
+        assert!(!held.add(10, b"kl", 0, Stamp::default()));
+        assert!(held.add(8, b"ij??mn", 3, Stamp::default()), "other octets");
+        let parts: Vec<_> = held.parts.iter().map(|p| (p.seq, p.octets.as_slice(), p.cut)).collect();
+        assert_eq!(parts, [(8, b"ij".as_slice(), 0), (10, b"kl", 0), (12, b"mn", 3)]);
+        assert!(!held.add(15, b"p", 0, Stamp::default()));
+        assert_eq!(held.parts[2].cut, 1, "what was cut off is there in part");
+        assert!(!held.add(8, b"ijklmn", 0, Stamp::default()) && held.parts.len() == 4);
+    }
+
+    proptest! {
+        #[test]
+        fn each_octet_is_the_first_that_was_seen(
+            start: u32,
+            segments in prop::collection::vec((0_u32..200, prop::collection::vec(any::<u8>(), 1..40)), 1..30),
+        ) {
+            let (mut held, mut first) = (Held::default(), [None; 240]);
+            for (at, octets) in &segments {
+                held.add(start.wrapping_add(*at), octets, 0, Stamp::default());
+                for (slot, octet) in first[*at as usize..].iter_mut().zip(octets) {
+                    slot.get_or_insert(*octet);
+                }
+            }
+            let mut got = [None; 240];
+            for part in &held.parts {
+                let at = part.seq.wrapping_sub(start) as usize;
+                for (slot, octet) in got[at..].iter_mut().zip(&part.octets) {
+                    prop_assert!(slot.replace(*octet).is_none(), "held twice");
+                }
+            }
+            prop_assert_eq!(got, first);
+            prop_assert_eq!(held.octets(), held.parts.iter().map(|p| cost(p.octets.len())).sum::<usize>());
+        }
+    }
 }

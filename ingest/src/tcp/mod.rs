@@ -32,8 +32,6 @@ pub(crate) trait Reader {
 /// What happened beside delivery.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Events {
-    /// Octets that came again.
-    pub(crate) retransmitted: u64,
     /// Segments that came again as a whole.
     pub(crate) retransmits: u32,
     /// Octets that never came.
@@ -101,6 +99,11 @@ impl Streams {
         self.dirs.get_mut(dir.index()).map(|s| s.reopen(dir, now, reader)).unwrap_or_default()
     }
 
+    /// Whether nothing waits for anything.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.dirs.iter().all(|s| s.held.is_empty() && s.buffer.is_empty())
+    }
+
     /// Octets buffered in both directions.
     #[cfg(test)]
     pub(crate) fn buffered(&self) -> usize {
@@ -141,14 +144,16 @@ impl Stream {
         }
         let again = ahead.unsigned_abs() as usize;
         let whole = data.octets.len() + data.cut;
-        if again > 0 {
-            events.retransmitted = again.min(whole) as u64;
-            if again >= whole {
-                events.retransmits = 1;
-                return events;
-            }
+        if again > 0 && again >= whole {
+            events.retransmits = 1;
+            return events;
         }
         let fresh = data.octets.get(again..).unwrap_or_default();
+        if self.held.reaches_into(next, whole - again) {
+            events.overlap |= self.held.add(next, fresh, whole - again - fresh.len(), data.stamp);
+            self.drain(dir, data.stamp, reader, &mut events);
+            return events;
+        }
         self.in_order(dir, Fresh { octets: fresh, whole: whole - again, stamp: data.stamp }, data.stamp, reader, &mut events);
         self.drain(dir, data.stamp, reader, &mut events);
         events

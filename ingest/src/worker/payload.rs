@@ -4,7 +4,7 @@
 //! where the capture begins in the middle of something (the body of an answer, an upload). A direction in which nothing was
 //! recognised is passed over, not closed: once the other one tells the protocol, the decoder reads both, and takes what it has
 //! missed for a hole. First octets that could be several things wait for more, up to the longest header that tells.
-use lidr_schema::{AnyRow, Head, Name, table::oddity};
+use lidr_schema::{AnyRow, Head, Name, table::mark, table::oddity};
 
 use super::{Shared, head_of};
 use crate::{
@@ -21,6 +21,8 @@ const LOOKS: u8 = 3;
 const ENOUGH: usize = 16;
 /// Octets that tell every protocol: the longest fixed header (40, X2/X3) and the beginning of what follows it.
 const MOST_PROBED: usize = 64;
+/// Keeps rows about TCP itself apart from the decoder's rows of the same frame.
+const TCP_ROWS: u32 = 2 << 24;
 const SYN: u8 = 2;
 const ACK: u8 = 16;
 
@@ -129,7 +131,7 @@ fn tcp(flow: &mut Flow, record: &Record, shared: &Shared, out: &mut Vec<(Head, A
         events
     });
     report(flow, events, record.stamp, shared, out, tally);
-    if flow.decoder.is_some() || !flow.probing.over {
+    if flow.decoder.is_some() || !flow.probing.over && !(flow.is_closed() && streams.is_idle()) {
         flow.streams = Some(streams);
     }
 }
@@ -141,7 +143,6 @@ fn reopen(streams: &mut Streams, feed: &mut Feed<'_, '_>, now: Stamp) -> Events 
 
 const fn add(a: Events, b: Events) -> Events {
     Events {
-        retransmitted: a.retransmitted + b.retransmitted,
         retransmits: a.retransmits + b.retransmits,
         gap: a.gap + b.gap,
         overlap: a.overlap || b.overlap,
@@ -173,11 +174,23 @@ fn report(flow: &mut Flow, events: Events, stamp: Stamp, shared: &Shared, out: &
     }
 }
 
+/// Says what is odd about the headers of a conversation's packets: a fact, and no judgement on it.
+pub(super) fn say_odd(flow: &mut Flow, name: &'static str, record: &Record, shared: &Shared, out: &mut Vec<(Head, AnyRow)>) {
+    let dir = flow.dir(record);
+    let row = mark::Row { kind: Name::Borrowed("tcp_odd"), name: Name::Borrowed(name), length: record.payload_len, ..mark::Row::default() };
+    with_rows(flow, shared, out, |_, rows| {
+        let place = rows.mark(dir, record.stamp);
+        (rows.decoder, rows.trust) = ("tcp", "clear");
+        rows.layer_bits |= TCP_ROWS;
+        let ends = rows.ends_from(dir);
+        rows.push_between(place, record.stamp.eff, ends, row);
+    });
+}
+
 fn tcp_odd(rows: &mut Rows<'_>, stamp: Stamp, odd: Odd) {
     let mark = rows.mark(Dir::Src, stamp);
     let bits = rows.layer_bits;
-    // Apart from the decoder's own rows of the same frame.
-    rows.layer_bits |= 2 << 24;
+    rows.layer_bits |= TCP_ROWS;
     let row = oddity::Row {
         kind: Name::Borrowed(odd.kind),
         stage: Name::Borrowed("tcp"),

@@ -1,7 +1,7 @@
 //! Conversations from octets to rows: where they begin, what is missing, how they end; with one worker and with several.
 use crate::{
     record::Dir::{Dst, Src},
-    testing::{S, START, Talk, merged, same_lines, ticking},
+    testing::{ACK, Packet, RST, S, START, Talk, datagram, merged, same_lines, sctp, ticking},
 };
 
 const HELLO: &[u8] = b"GET /a HTTP/1.1\r\nHost: h\r\n\r\n";
@@ -69,4 +69,93 @@ fn first_octets_in_any_pieces_tell_the_protocol() {
     let mut talk = Talk::open(4000, 9000, START);
     unit.iter().for_each(|octet| talk.send(Src, &[*octet]));
     assert_eq!(crate::testing::lines(&talk.packets, 1).0.columns("delivery", &["pdus"]), ["1"]);
+}
+
+#[test]
+fn a_reset_that_no_end_can_have_sent_closes_nothing() {
+    let mut talk = Talk::open(4000, 80, START);
+    for seq in [0xdead_beef, 0x7777_0000] {
+        talk.segment(Dst, RST, seq, b"");
+    }
+    talk.send(Src, HELLO);
+    talk.send(Dst, ANSWER);
+    talk.close();
+    let lines = same_lines(&merged([talk.packets, ticking(START, START + 9 * S)]));
+    assert_eq!(lines.columns("http", &["method", "status"]), ["GET 200"]);
+    assert_eq!(lines.columns("mark", &["kind", "name", "src_port", "frame"]), ["tcp_odd reset_out_of_window 80 5"], "once");
+    let flows: Vec<_> = lines.of("flow").iter().filter(|l| l["proto"] == "6").map(|l| (&*l["state"], &*l["end_reason"])).collect();
+    assert_eq!(flows, [("end", "fin")]);
+}
+
+#[test]
+fn whoever_sends_on_has_not_reset() {
+    let mut talk = Talk::open(4000, 80, START);
+    talk.send(Src, HELLO);
+    talk.send(Dst, ANSWER);
+    talk.flags(Src, RST);
+    talk.send(Dst, b"under way when the reset was sent");
+    talk.at += S / 2;
+    talk.send(Src, HELLO);
+    talk.send(Dst, ANSWER);
+    let lines = same_lines(&merged([talk.packets, ticking(START, START + 9 * S)]));
+    assert_eq!(lines.columns("http", &["method", "status"]), ["GET 200", "GET 200"]);
+    assert_eq!(lines.columns("mark", &["kind", "name", "src_port"]), ["tcp_odd data_after_reset 4000"]);
+    let flows: Vec<_> = lines.of("flow").iter().filter(|l| l["proto"] == "6").map(|l| (&*l["end_reason"], &*l["src_port"])).collect();
+    assert_eq!(flows, [("rst", "4000"), ("", "4000"), ("eof", "4000")]);
+}
+
+#[test]
+fn what_was_sent_before_the_close_and_captured_after_it_is_read() {
+    let mut talk = Talk::open(4000, 80, START);
+    talk.send(Src, HELLO);
+    let late = talk.lose(Dst, ANSWER);
+    talk.flags(Src, ACK);
+    talk.close();
+    let closed = talk.at;
+    talk.packets.push(late);
+    let mut other = Talk::open(4001, 80, closed);
+    other.send(Src, HELLO);
+    other.flags(Dst, RST | ACK);
+    let closed = other.at;
+    let lines = same_lines(&[talk.packets, other.packets, ticking(closed, closed + 9 * S)].concat());
+    assert_eq!(lines.columns("http", &["src_port", "status", "outcome"]), ["4000 200 ok", "4001  unanswered"]);
+    assert_eq!(lines.of("http")[1]["due"], closed.to_string(), "nothing waits longer than the conversation");
+    let flows = lines.columns("flow", &["end_reason", "dst_packets"]);
+    assert!(flows.contains(&"fin 2".to_owned()), "its row was due with the close: {flows:?}");
+}
+
+/// A question or an answer about `a`.
+fn dns(at: i64, id: u8, answer: bool) -> Packet {
+    let mut message = vec![0, id, if answer { 0x81 } else { 1 }, if answer { 0x80 } else { 0 }, 0, 1, 0, 0, 0, 0, 0, 0, 1, b'a', 0, 0, 1, 0, 1];
+    message[7] = 0;
+    datagram(at, if answer { Dst } else { Src }, [4000, 53], &message)
+}
+
+#[test]
+fn a_question_waits_for_its_answer_whatever_else_was_captured_before() {
+    let at = |ms: i64| START + ms * 1000;
+    let packets = [
+        dns(at(0), 1, false),
+        dns(at(0), 2, false),
+        dns(at(5500), 3, false),
+        dns(at(4900), 1, true),
+        dns(at(5600), 3, true),
+        dns(at(5700), 2, true),
+    ];
+    let lines = same_lines(&[packets.to_vec(), ticking(at(5700), at(9000))].concat());
+    let answered: Vec<_> = lines.of("dns").iter().map(|l| (&*l["query_id"], &*l["outcome"], l["due"].parse::<i64>().unwrap() - START)).collect();
+    // The late answer is one that nobody asked for, due when no question can come that it answers.
+    assert_eq!(answered, [("1", "ok", 4_900_000), ("2", "unanswered", 5_000_000), ("3", "ok", 5_600_000), ("2", "ok", 6_700_000)]);
+}
+
+#[test]
+fn an_association_that_is_refused_is_none() {
+    let (init, init_ack, abort, data, complete) = (1, 2, 6, 0, 14);
+    let refused = vec![sctp(START, Src, init), sctp(START + 1000, Dst, abort)];
+    let short: Vec<_> = [(Src, init), (Dst, init_ack), (Src, data), (Dst, complete), (Src, data)].to_vec();
+    let short = short.into_iter().zip(1..).map(|((dir, chunk), i)| sctp(START + S + i * 1000, dir, chunk)).collect();
+    let lines = same_lines(&merged([refused, short, ticking(START, START + 9 * S)]));
+    let of = |l: &crate::testing::Line| format!("{} {} {}", l["end_reason"], l["established"], l["dst_packets"]);
+    let flows: Vec<_> = lines.of("flow").iter().filter(|l| l["proto"] == "132").map(of).collect();
+    assert_eq!(flows, ["abort false 1", "fin true 2"]);
 }

@@ -47,6 +47,7 @@ impl Pairing {
         let eff = segment.last.eff;
         for question in message.questions {
             let key = (segment.dir.index(), message.id, question.clone());
+            self.settle(&key, eff, rows);
             if self.is_repeat(&key, eff) {
                 continue;
             }
@@ -80,6 +81,7 @@ impl Pairing {
         let eff = segment.last.eff;
         for question in message.questions {
             let key = (dir.index(), message.id, question.clone());
+            self.settle(&key, eff, rows);
             if self.is_repeat(&key, eff) || self.unasked_at.contains_key(&key) {
                 continue;
             }
@@ -110,12 +112,25 @@ impl Pairing {
         }
     }
 
+    /// An answer that waits for that question has waited too long for a message at `eff`.
+    fn settle(&mut self, key: &Key, eff: i64, rows: &mut Rows<'_>) {
+        let Some(place) = self.unasked_at.get(key).copied().filter(|(until, _)| *until < eff) else { return };
+        if let Some(unasked) = self.unasked.remove(&place) {
+            self.lapse(place.0, unasked, rows);
+        }
+    }
+
     /// Writes the oldest answer that nobody asked for, due at `now` at the latest.
     fn give_up(&mut self, now: i64, rows: &mut Rows<'_>) {
-        let Some(((until, _), (key, asker, answers))) = self.unasked.pop_first() else { return };
+        if let Some(((until, _), unasked)) = self.unasked.pop_first() {
+            self.lapse(until.min(now), unasked, rows);
+        }
+    }
+
+    fn lapse(&mut self, due: i64, (key, asker, answers): (Key, Asker, Answers), rows: &mut Rows<'_>) {
         self.unasked_at.remove(&key);
-        write(&asker, Some(&answers), "ok", until.min(now), rows);
-        self.made(key, until - DISORDER);
+        write(&asker, Some(&answers), "ok", due, rows);
+        self.made(key, due - DISORDER);
     }
 
     fn is_repeat(&self, key: &Key, now: i64) -> bool {
