@@ -1,7 +1,7 @@
-//! HTTP/1.0 and 1.1 (RFC 9112): requests paired with answers in order; bodies passed over, but for those that are X1.
+//! HTTP/1.0 and 1.1 (RFC 9112): requests paired with answers in order; bodies passed over, but for those that order interception.
 //!
 //! Read: the head of each message, lengths of bodies by Content-Length and chunks, and bodies up to 1 MiB whose first octets show
-//! an X1 container, whatever their content type says. Not read: HTTP/2, WebSocket, anything after an upgrade or CONNECT, content
+//! an order to intercept (X1, HI1), whatever their content type says. Not read: HTTP/2, WebSocket, anything after an upgrade or CONNECT, content
 //! codings. Queries, bodies, cookies and credentials are not kept. A stream that begins in the middle, or lost octets, is read
 //! from the next head on; from there answers belong to the request that waits longest, because numbers no longer tell.
 mod body;
@@ -20,10 +20,10 @@ use pairing::give_up;
 use search::Found;
 
 use super::{
-    Decoder, Odd, Progress, Protocol, Segment, Transport, Verdict,
+    Decoder, Odd, Progress, Protocol, Segment, Transport, Verdict, hi1,
     pairs::{Asked, Pairs},
     rows::{Mark, Rows},
-    x1::{self, Answer, Message},
+    x1,
 };
 use crate::record::Dir;
 
@@ -77,16 +77,23 @@ struct Request {
     mark: Mark,
     dir: Dir,
     row: http::Row,
-    x1: Vec<(Mark, Message)>,
+    orders: Orders<(Mark, x1::Message), (Mark, hi1::Action)>,
 }
 
 #[derive(Debug)]
 struct Response {
     head: Head,
     bytes: u64,
-    x1: Vec<Message>,
+    orders: Orders<x1::Message, hi1::Action>,
     /// Its body was seen to its end.
     whole: bool,
+}
+
+/// What a body orders or answers.
+#[derive(Debug)]
+struct Orders<X, H> {
+    x1: Vec<X>,
+    hi1: Vec<H>,
 }
 
 /// The octets of a message after its head.
@@ -210,7 +217,7 @@ impl Http {
             side.answers |= head.method().is_none();
             side.head = Some((mark, head));
         }
-        self.framed(framing, taken, over, body::may_be_x1(media.as_deref()), s, rows)
+        self.framed(framing, taken, over, body::may_be_order(media.as_deref()), s, rows)
     }
 
     fn framed(&mut self, framing: Framing, taken: usize, over: bool, may: bool, s: Segment<'_>, rows: &mut Rows<'_>) -> Progress {
@@ -306,11 +313,11 @@ impl Http {
             self.set(s.dir, State::Peek(length));
             return Progress::NeedMore(enough);
         };
-        let is_x1 = body::looks_like_x1(first);
-        match usize::try_from(length).ok().filter(|n| is_x1 && *n <= MOST_BODY) {
+        let is_order = body::is_order(first);
+        match usize::try_from(length).ok().filter(|n| is_order && *n <= MOST_BODY) {
             Some(length) => self.body(length, s, rows),
             None => {
-                if is_x1 {
+                if is_order {
                     body::too_long(length, s, rows);
                 }
                 self.message(s, Content { bytes: length, octets: &[], whole: true }, rows);

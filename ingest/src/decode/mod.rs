@@ -10,6 +10,7 @@ mod cursor;
 mod delivery;
 mod dns;
 mod hi;
+mod hi1;
 mod http;
 pub mod pairs;
 pub mod ports;

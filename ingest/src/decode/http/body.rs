@@ -1,26 +1,26 @@
 //! Bodies: which are read, and how much of them.
 //!
-//! A body is read only if its first octets show an X1 container: content types are what the sender says they are. What is no
+//! A body is read only if its first octets show an order to intercept (an X1 container, an HI1 message): content types are what the sender says they are. What is no
 //! text or XML by its type and cannot hide one (pictures, fonts, video) is not looked at.
 use std::borrow::Cow;
 
-use super::{MOST_BODY, Odd, Rows, Segment};
+use super::{MOST_BODY, Odd, Rows, Segment, hi1};
 
 /// Octets that show what a body is.
 pub(super) const PEEK: usize = 512;
 
 /// Whether a body of that content type is looked at.
-pub(super) fn may_be_x1(media: Option<&str>) -> bool {
+pub(super) fn may_be_order(media: Option<&str>) -> bool {
     let Some(media) = media else { return true };
     !["image/", "video/", "audio/", "font/"].iter().any(|kind| media.starts_with(kind))
         && !matches!(media, "text/html" | "text/css" | "text/javascript" | "application/javascript")
 }
 
-/// Whether the first octets are those of an X1 container, in UTF-8 or UTF-16.
-pub(super) fn looks_like_x1(first: &[u8]) -> bool {
+/// Whether the first octets are those of an X1 container or HI1 message, in UTF-8 or UTF-16.
+pub(super) fn is_order(first: &[u8]) -> bool {
     let text: Vec<u8> = first.iter().copied().filter(|o| *o != 0).collect();
     let holds = |word: &[u8]| text.windows(word.len()).any(|w| w == word);
-    [b"X1Request".as_slice(), b"X1Response", b"X1TopLevelErrorResponse", b"uri.etsi.org/03221/X1"].into_iter().any(holds)
+    [b"X1Request".as_slice(), b"X1Response", b"X1TopLevelErrorResponse", b"uri.etsi.org/03221/X1"].into_iter().any(holds) || hi1::looks_like(&text)
 }
 
 /// A body as UTF-8: UTF-16 with a byte order mark, or with the zeros of its first `<`, is brought to it.
@@ -37,7 +37,7 @@ pub(super) fn utf8(body: &[u8]) -> Cow<'_, [u8]> {
 /// Says that a container is not read because of its length.
 pub(super) fn too_long(length: u64, s: Segment<'_>, rows: &mut Rows<'_>) {
     let mark = rows.mark(s.dir, s.first);
-    let odd = Odd { kind: "bound", detail: "x1 body", needed: Some(length), had: Some(MOST_BODY as u64) };
+    let odd = Odd { kind: "bound", detail: "order body", needed: Some(length), had: Some(MOST_BODY as u64) };
     rows.odd(mark, s.last.eff, odd);
 }
 
@@ -46,22 +46,22 @@ pub(super) fn too_long(length: u64, s: Segment<'_>, rows: &mut Rows<'_>) {
 pub(super) struct Chunked {
     /// Octets so far.
     pub(super) total: u64,
-    /// Those kept, as long as they may be X1.
+    /// Those kept, as long as they may be an order.
     kept: Option<Vec<u8>>,
 }
 
 impl Chunked {
-    pub(super) fn new(may_be_x1: bool) -> Self {
-        Self { total: 0, kept: may_be_x1.then(Vec::new) }
+    pub(super) fn new(may_be_order: bool) -> Self {
+        Self { total: 0, kept: may_be_order.then(Vec::new) }
     }
 
     /// Whether the next chunk, of that size, is kept.
     pub(super) fn wants(&mut self, size: u32, s: Segment<'_>, rows: &mut Rows<'_>) -> bool {
         let Some(kept) = &self.kept else { return false };
-        if kept.len() >= PEEK && !looks_like_x1(kept) {
+        if kept.len() >= PEEK && !is_order(kept) {
             self.kept = None;
         } else if kept.len() + size as usize > MOST_BODY {
-            if looks_like_x1(kept) || kept.is_empty() && looks_like_x1(s.data) {
+            if is_order(kept) || kept.is_empty() && is_order(s.data) {
                 too_long(self.total + u64::from(size), s, rows);
             }
             self.kept = None;
@@ -91,15 +91,15 @@ mod tests {
         let wide: Vec<u8> = text.encode_utf16().flat_map(u16::to_be_bytes).collect();
         let marked: Vec<u8> = std::iter::once(0xfeff).chain(text.encode_utf16()).flat_map(u16::to_le_bytes).collect();
         for body in [text.as_bytes(), &wide, &marked] {
-            assert!(looks_like_x1(body));
+            assert!(is_order(body));
             assert_eq!(utf8(body), text.as_bytes());
         }
-        assert!(!looks_like_x1(b"<html>"));
+        assert!(!is_order(b"<html>"));
     }
 
     #[test]
     fn only_what_can_hide_a_container_is_looked_at() {
-        assert!([None, Some("application/xml"), Some("application/octet-stream"), Some("application/json")].into_iter().all(may_be_x1));
-        assert!([Some("image/png"), Some("text/html")].into_iter().all(|m| !may_be_x1(m)));
+        assert!([None, Some("application/xml"), Some("application/octet-stream"), Some("application/json")].into_iter().all(may_be_order));
+        assert!([Some("image/png"), Some("text/html")].into_iter().all(|m| !may_be_order(m)));
     }
 }

@@ -1,5 +1,5 @@
 //! Messages that are complete: requests meet their answers, and rows are written.
-use super::{Answer, Asked, Content, Dir, Head, Http, Mark, Message, Name, Odd, Request, Response, Rows, Segment, State, body, http, x1};
+use super::{Asked, Content, Dir, Head, Http, Mark, Name, Odd, Orders, Request, Response, Rows, Segment, State, body, hi1, http, x1};
 
 impl Http {
     /// A message is complete, or as complete as it will be.
@@ -12,21 +12,22 @@ impl Http {
     }
 
     fn complete(&mut self, dir: Dir, mark: Mark, head: Head, content: Content<'_>, due: i64, rows: &mut Rows<'_>) {
-        let messages = read_x1(content.octets, mark, due, rows);
+        let orders = read(content.octets, mark, due, rows);
         // Requests of one end and answers of the other share their numbers.
         let from_src = (dir == Dir::Src) == head.method().is_some();
         let Content { bytes, whole, .. } = content;
         if head.method().is_none() {
-            let response = Response { head, bytes, x1: messages, whole };
+            let response = Response { head, bytes, orders, whole };
             return self.answer(dir, from_src, response, due, rows);
         }
-        let x1: Vec<(Mark, Message)> = messages.into_iter().map(|m| (rows.mark(dir, mark.stamp), m)).collect();
         let mut row = head.request_row(bytes);
-        if !x1.is_empty() {
-            row.body_kind = Some("x1".into());
-        }
+        row.body_kind = orders.kind().map(Name::Borrowed);
+        let orders = Orders {
+            x1: orders.x1.into_iter().map(|m| (rows.mark(dir, mark.stamp), m)).collect(),
+            hi1: orders.hi1.into_iter().map(|a| (rows.mark(dir, mark.stamp), a)).collect(),
+        };
         let key = (self.count(dir), from_src);
-        let request = Request { mark, dir, row, x1 };
+        let request = Request { mark, dir, row, orders };
         if let Some((_, response, then)) = self.early.take_if(|(k, ..)| *k == key) {
             return answered(request, &response, due.max(then), rows);
         }
@@ -78,45 +79,64 @@ impl Http {
     }
 }
 
-fn read_x1(octets: &[u8], mark: Mark, due: i64, rows: &mut Rows<'_>) -> Vec<Message> {
-    match x1::parse(&body::utf8(octets)) {
-        None => Vec::new(),
-        Some(Ok(messages)) => messages,
-        Some(Err(detail)) => {
-            let odd = rows.mark(Dir::Src, mark.stamp);
-            let before = rows.decoder;
-            rows.decoder = "x1";
-            rows.odd(odd, due, Odd { kind: "malformed", detail, needed: None, had: Some(octets.len() as u64) });
-            rows.decoder = before;
-            Vec::new()
+impl<X, H> Orders<X, H> {
+    fn kind(&self) -> Option<&'static str> {
+        match (self.x1.is_empty(), self.hi1.is_empty()) {
+            (false, _) => Some("x1"),
+            (true, false) => Some("hi1"),
+            (true, true) => None,
         }
     }
 }
 
-fn answered(request: Request, response: &Response, due: i64, rows: &mut Rows<'_>) {
-    let mut row = request.row;
-    response.head.complete(&mut row, response.bytes);
-    let answer = match (response.x1.is_empty(), response.head.refusal()) {
-        (true, Some(status)) => Answer::Refused(status),
-        (true, None) if !response.whole => Answer::NotSeen,
-        _ => Answer::Messages(&response.x1),
+fn read(octets: &[u8], mark: Mark, due: i64, rows: &mut Rows<'_>) -> Orders<x1::Message, hi1::Action> {
+    let text = body::utf8(octets);
+    let mut odd = |decoder, detail| {
+        let place = rows.mark(Dir::Src, mark.stamp);
+        let before = std::mem::replace(&mut rows.decoder, decoder);
+        rows.odd(place, due, Odd { kind: "malformed", detail, needed: None, had: Some(octets.len() as u64) });
+        rows.decoder = before;
     };
-    finish(request.mark, request.dir, row, &request.x1, answer, due, rows);
+    let x1 = x1::parse(&text).map(|read| read.map_err(|detail| odd("x1", detail)).unwrap_or_default());
+    let hi1 = hi1::parse(&text).filter(|_| x1.is_none()).map(|read| read.map_err(|detail| odd("hi1", detail)).unwrap_or_default());
+    Orders { x1: x1.unwrap_or_default(), hi1: hi1.unwrap_or_default() }
+}
+
+fn answered(request: Request, response: &Response, due: i64, rows: &mut Rows<'_>) {
+    let Response { head, bytes, orders, whole } = response;
+    let mut row = request.row;
+    head.complete(&mut row, *bytes);
+    let answer = match (orders.kind().is_none(), head.refusal()) {
+        (true, Some(status)) => (x1::Answer::Refused(status), hi1::Answer::None("refused", Some(status.into()))),
+        (true, None) if !whole => (x1::Answer::NotSeen, hi1::Answer::None("not_seen", None)),
+        _ => (x1::Answer::Messages(&orders.x1), hi1::Answer::Actions(&orders.hi1)),
+    };
+    finish(request.mark, request.dir, row, &request.orders, answer, due, rows);
 }
 
 /// `over`: there will be no answer; else the capture does not show it.
 pub(super) fn give_up(request: Request, due: i64, over: bool, rows: &mut Rows<'_>) {
     let mut row = request.row;
-    row.outcome = Name::Borrowed(if over { "unanswered" } else { "not_seen" });
-    let answer = if over { Answer::None } else { Answer::NotSeen };
-    finish(request.mark, request.dir, row, &request.x1, answer, due, rows);
+    let outcome = if over { "unanswered" } else { "not_seen" };
+    row.outcome = Name::Borrowed(outcome);
+    let answer = (if over { x1::Answer::None } else { x1::Answer::NotSeen }, hi1::Answer::None(outcome, None));
+    finish(request.mark, request.dir, row, &request.orders, answer, due, rows);
 }
 
-fn finish(mark: Mark, dir: Dir, row: http::Row, asked: &[(Mark, Message)], answer: Answer<'_>, due: i64, rows: &mut Rows<'_>) {
+fn finish(
+    mark: Mark,
+    dir: Dir,
+    row: http::Row,
+    asked: &Orders<(Mark, x1::Message), (Mark, hi1::Action)>,
+    (x1, hi1): (x1::Answer<'_>, hi1::Answer<'_>),
+    due: i64,
+    rows: &mut Rows<'_>,
+) {
     let ends = rows.ends_from(dir);
     rows.push_between(mark, due, ends, row);
-    let before = rows.decoder;
-    rows.decoder = "x1";
-    x1::write(asked, dir, answer, due, rows);
+    let before = std::mem::replace(&mut rows.decoder, "x1");
+    x1::write(&asked.x1, dir, x1, due, rows);
+    rows.decoder = "hi1";
+    hi1::write(&asked.hi1, dir, hi1, due, rows);
     rows.decoder = before;
 }
