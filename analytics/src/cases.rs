@@ -124,6 +124,14 @@ fn relative_micros(text: &str) -> Option<i64> {
 
 /// The last state of every finding against what was expected.
 fn compare(case: &Case, findings: &[Finding], not_evaluated: Option<&str>, key: &Key) -> Result<(), String> {
+    match (not_evaluated, case.not_evaluated) {
+        // A rule that did not look has shown nothing, least of all that it stays silent.
+        (Some(reason), false) => {
+            return Err(format!("not evaluated: {reason}; give the case what the rule needs, or `expect: not_evaluated`"));
+        }
+        (None, true) => return Err(format!("expected that the rule is not evaluated; it was, and found {}", shown(&findings.iter().collect::<Vec<_>>()))),
+        _ => {}
+    }
     let mut last: BTreeMap<&str, &Finding> = BTreeMap::new();
     for finding in findings {
         if finding.activity == lidr_schema::finding::Activity::Close {
@@ -140,7 +148,7 @@ fn compare(case: &Case, findings: &[Finding], not_evaluated: Option<&str>, key: 
         };
         match found.iter().position(fits) {
             Some(i) => drop(found.swap_remove(i)),
-            None => return Err(format!("expected {} of {:?}{}, found {}", level(want.level), want.entity, why(not_evaluated), shown(&found))),
+            None => return Err(format!("expected {} of {:?}, found {}", level(want.level), want.entity, shown(&found))),
         }
     }
     if found.is_empty() { Ok(()) } else { Err(format!("expected nothing more, found {}", shown(&found))) }
@@ -154,10 +162,6 @@ fn hashed(text: &str, key: &Key) -> String {
 
 fn level(level: Option<lidr_schema::finding::Severity>) -> &'static str {
     level.map_or("a finding", lidr_schema::finding::Severity::name)
-}
-
-fn why(reason: Option<&str>) -> String {
-    reason.map(|r| format!(" (not evaluated: {r})")).unwrap_or_default()
 }
 
 fn shown(findings: &[&Finding]) -> String {

@@ -127,7 +127,6 @@ impl Planner {
             return Err(format!("the query is too long: {} characters, at most {MOST_SQL}", text.len()));
         }
         let text = fill(text, tunables)?;
-        udf::check_literals(&text)?;
         let frame = self.runtime.block_on(self.context.sql_with_options(&text, read_only())).map_err(|e| one_line(&e))?;
         self.finish(frame)
     }

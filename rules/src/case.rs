@@ -15,6 +15,8 @@ use crate::{
     yaml::{Name, Node, Yaml},
 };
 
+/// What a case expects where the rule cannot judge: silence of a rule that did not look is no silence.
+const NOT_EVALUATED: &str = "not_evaluated";
 const LEVELS: [&str; 5] = ["informational", "low", "medium", "high", "critical"];
 
 /// Every case of a file.
@@ -42,7 +44,8 @@ fn case(node: &Node, report: &mut Report) -> Option<Case> {
     }
     let name = keys.required("name", report);
     let until = keys.moment("until", report);
-    Some(Case { name, given, site, until, expect: expected(&keys, report) })
+    let not_evaluated = keys.get("expect").and_then(Node::text) == Some(NOT_EVALUATED);
+    Some(Case { name, given, site, until, expect: expected(&keys, report), not_evaluated })
 }
 
 fn each(
@@ -120,10 +123,10 @@ fn site_row(entries: &[(Name, Node)], table: &SiteTable, report: &mut Report) ->
 
 fn expected(keys: &Keys<'_>, report: &mut Report) -> Vec<Expect> {
     match keys.get("expect") {
-        Some(node) if node.text() == Some("none") => Vec::new(),
+        Some(node) if [Some("none"), Some(NOT_EVALUATED)].contains(&node.text()) => Vec::new(),
         Some(_) => keys.list("expect", report).iter().filter_map(|n| expect(n, report)).collect(),
         None => {
-            report.error(keys.line, "a case: needed `expect`, a list of findings or `none`");
+            report.error(keys.line, "a case: needed `expect`, a list of findings, `none` or `not_evaluated`");
             Vec::new()
         }
     }
@@ -141,7 +144,7 @@ pub(crate) fn lint(rule: &Rule, keys: &Keys<'_>, report: &mut Report) {
     if !rule.tests.iter().any(|t| !t.expect.is_empty()) {
         report.error(line, "`tests`: needed at least one case that fires");
     }
-    if !rule.tests.iter().any(|t| t.expect.is_empty()) {
+    if !rule.tests.iter().any(|t| t.expect.is_empty() && !t.not_evaluated) {
         report.error(line, "`tests`: needed at least one case that stays silent (`expect: none`)");
     }
     for test in &rule.tests {

@@ -20,6 +20,7 @@ mod yaml;
 pub use load::{RuleSet, load, parse_file};
 pub use model::{Absorb, Body, Case, Entity, Expect, Expr, Literal, Op, Remember, Rule, Test, Tunable, Window};
 pub use problem::Problem;
+pub use units::duration;
 
 #[cfg(test)]
 mod tests;

@@ -1,6 +1,6 @@
 //! What a rule must be beside being readable: its columns exist, its times are those that replay repeats, its cases show both
 //! that it fires and that it can stay silent.
-use lidr_schema::TableId;
+use lidr_schema::{Cidr, Ip, TableId};
 
 use crate::{
     Body, Rule, case,
@@ -59,8 +59,9 @@ pub(crate) fn placeholders(message: &str) -> impl Iterator<Item = &str> {
 /// Every column of the result that a rule speaks of, and the key that does.
 fn spoken(rule: &Rule) -> impl Iterator<Item = (&'static str, &str)> {
     let message = placeholders(&rule.message).map(|c| ("message", c));
+    let absorbs = rule.absorbs.iter().flat_map(|a| &a.by).map(|c| ("absorbs", c.as_str()));
     let entity = rule.entity.iter().map(|e| ("entity", e.col.as_str()));
-    message.chain(entity).chain(rule.severity_by.iter().map(|c| ("severity_by", c.as_str())))
+    message.chain(entity).chain(absorbs).chain(rule.severity_by.iter().map(|c| ("severity_by", c.as_str())))
 }
 
 fn columns(rule: &Rule, table: TableId, keys: &Keys<'_>, report: &mut Report) {
@@ -118,6 +119,7 @@ fn query(rule: &Rule, sql: &Sql, keys: &Keys<'_>, report: &mut Report) {
     for (key, column) in spoken(rule).filter(|(_, c)| !sql.has_word(c)) {
         report.unknown(keys.at(key), &format!("`{key}`: the query returns no column"), column, sql.words());
     }
+    addresses(sql, line, report);
     sources(rule, sql, line, report);
     times(sql, keys, report);
     if !sql.has_word("rowid") && !sql.has_word("rowids") {
@@ -128,6 +130,24 @@ fn query(rule: &Rule, sql: &Sql, keys: &Keys<'_>, report: &mut Report) {
             line,
             "`sql`: count(distinct …) beside another aggregate is slow: group by the distinct column first, then count",
         );
+    }
+}
+
+/// A range that is none would end the rule when it runs, an address that is none would match nothing for ever.
+fn addresses(sql: &Sql, line: usize, report: &mut Report) {
+    for text in sql.literals("cidr").into_iter().filter(|t| t.parse::<Cidr>().is_err()) {
+        report.error(line, format!("`sql`: `cidr` needed a range such as 10.0.0.0/8, had `{text}`"));
+    }
+    for text in sql.literals("ip").into_iter().filter(|t| t.parse::<Ip>().is_err()) {
+        report.error(line, format!("`sql`: `ip` needed an address such as 10.0.0.1, had `{text}`"));
+    }
+}
+
+/// Whether the results of a rule may have a column: of a query only its words are known.
+pub(crate) fn returns(rule: &Rule, column: &str) -> bool {
+    match &rule.body {
+        Body::Sql(text) => Sql::read(text).has_word(column),
+        Body::Detection { table, .. } => table.def().column(column).is_some(),
     }
 }
 

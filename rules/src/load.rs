@@ -5,7 +5,9 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::{Problem, Rule, parse};
+use lidr_schema::dynamic::{hint, nearest};
+
+use crate::{Problem, Rule, lint, parse};
 
 /// Name and text of every file of the pack, made from `rules/*/*.yml` when the crate is built.
 const PACK: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/pack.rs"));
@@ -26,17 +28,22 @@ pub struct RuleSet {
 pub fn load(builtin: bool, dirs: &[PathBuf]) -> Result<RuleSet, Vec<Problem>> {
     let mut loading = Loading::default();
     if builtin {
-        loading.layer(PACK.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect());
+        loading.layer(pack_files());
     }
     for dir in dirs {
         let files = loading.read_dir(dir);
         loading.layer(files);
     }
     loading.unique_ids();
+    loading.absorbed();
     if !loading.problems.is_empty() {
         return Err(loading.problems);
     }
     Ok(RuleSet { rules: loading.rules.into_values().collect(), warnings: loading.warnings })
+}
+
+fn pack_files() -> Vec<(String, String)> {
+    PACK.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect()
 }
 
 /// The rules of one file.
@@ -90,6 +97,27 @@ impl Loading {
         twice.into_iter().for_each(|(file, message)| self.problem(&file, message));
     }
 
+    /// What a rule absorbs must be a rule, loaded or of the pack, and have the columns that both must agree in.
+    fn absorbed(&mut self) {
+        let mut pack = Self::default();
+        if self.rules.values().flat_map(|r| &r.absorbs).any(|a| !self.rules.contains_key(&a.code)) {
+            pack.layer(pack_files());
+        }
+        let mut wrong = Vec::new();
+        for (rule, absorb) in self.rules.values().flat_map(|r| r.absorbs.iter().map(move |a| (r, a))) {
+            let mut say = |message: String| wrong.push(Problem { file: rule.file.clone(), line: Some(absorb.line), message });
+            let Some(other) = self.rules.get(&absorb.code).or_else(|| pack.rules.get(&absorb.code)) else {
+                let near = nearest(&absorb.code, self.rules.keys().chain(pack.rules.keys()).map(String::as_str));
+                say(format!("`absorbs`: no rule `{}`{}", absorb.code, hint(&near)));
+                continue;
+            };
+            for column in absorb.by.iter().filter(|c| !lint::returns(other, c)) {
+                say(format!("`absorbs`: the results of {} have no column `{column}`", other.code));
+            }
+        }
+        self.problems.extend(wrong);
+    }
+
     /// Every `.yml` and `.yaml` below a folder, in the order of their paths.
     fn read_dir(&mut self, dir: &Path) -> Vec<(String, String)> {
         let mut files = Vec::new();
@@ -141,6 +169,22 @@ mod tests {
         assert!(set.rules.len() >= 12, "{} rules", set.rules.len());
         assert!(set.warnings.is_empty(), "{:?}", set.warnings);
         assert!(set.rules.iter().any(|r| r.plain_sigma), "the pack holds a plain Sigma rule too");
+    }
+
+    #[test]
+    fn what_is_absorbed_is_a_rule_with_those_columns() {
+        let dir = tempfile::tempdir().unwrap();
+        let rule = include_str!("../tasking/LI-01-tap-without-warrant.yml");
+        let said = |absorbs: &str| {
+            let text: Vec<&str> = rule.lines().map(|l| if l.starts_with("absorbs: ") { absorbs } else { l }).collect();
+            fs::write(dir.path().join("a.yml"), text.join("\n")).unwrap();
+            let problems = load(false, &[dir.path().to_owned()]).err().unwrap_or_default();
+            problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+        };
+        assert_eq!(said("absorbs: [{code: LI-04, by: [task]}]"), "", "a rule of the pack, though the pack is left out");
+        assert!(said("absorbs: [{code: LI-99, by: [task]}]").contains("`absorbs`: no rule `LI-99`"));
+        let other = said("absorbs: [{code: LI-16, by: [lawful]}]");
+        assert!(other.contains("no column `lawful`"), "{other}");
     }
 
     #[test]

@@ -197,6 +197,8 @@ pub struct Absorb {
     pub code: String,
     /// Columns (of both results) that must agree.
     pub by: Vec<String>,
+    /// Line in the file.
+    pub line: usize,
 }
 
 /// A value that a site may change.
@@ -223,6 +225,8 @@ pub struct Case {
     pub until: Option<i64>,
     /// Findings that must come out, each with the entity values and the level; none: silence.
     pub expect: Vec<Expect>,
+    /// The case shows that the rule cannot judge here.
+    pub not_evaluated: bool,
 }
 
 /// A finding that a case expects, in its last state.

@@ -266,7 +266,11 @@ fn absorbs(keys: &Keys<'_>, report: &mut Report) -> Vec<Absorb> {
     let mut out = Vec::new();
     for node in keys.list("absorbs", report) {
         let Some(entry) = Keys::open(node, "`absorbs`", &["code", "by"], report) else { continue };
-        out.push(Absorb { code: entry.required("code", report), by: entry.texts("by", report) });
+        let absorb = Absorb { code: entry.required("code", report), by: entry.texts("by", report), line: node.line };
+        if absorb.by.is_empty() {
+            report.error(node.line, "`absorbs`: needed `by`, the columns that both results must agree in");
+        }
+        out.push(absorb);
     }
     out
 }

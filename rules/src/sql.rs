@@ -10,11 +10,13 @@ enum Token {
     Quoted(String),
     /// `$name`.
     Parameter(String),
+    /// Text in single quotes.
+    Text(String),
     /// Anything else.
     Sign(char),
 }
 
-/// A query cut into words; comments and strings are gone.
+/// A query cut into words; comments are gone.
 #[derive(Debug)]
 pub(crate) struct Sql(Vec<Token>);
 
@@ -26,8 +28,9 @@ impl Sql {
             rest = if let Some(comment) = rest.strip_prefix("--") {
                 comment.split_once('\n').map_or("", |(_, r)| r)
             } else if let Some(string) = rest.strip_prefix('\'') {
-                out.push(Token::Sign('\''));
-                string.split_once('\'').map_or("", |(_, r)| r)
+                let (text, after) = string.split_once('\'').unwrap_or((string, ""));
+                out.push(Token::Text(text.to_owned()));
+                after
             } else if let Some(quoted) = rest.strip_prefix('"') {
                 let (name, after) = quoted.split_once('"').unwrap_or((quoted, ""));
                 out.push(Token::Quoted(name.to_owned()));
@@ -73,6 +76,26 @@ impl Sql {
         (0..self.0.len()).any(|i| self.is(i, name) && (self.sign(i + 1, '(') || name.starts_with("current_")))
     }
 
+    /// Texts that stand as arguments in the calls of a function, calls inside them left out.
+    pub(crate) fn literals(&self, function: &str) -> Vec<&str> {
+        let calls = (0..self.0.len()).filter(|i| self.is(*i, function) && self.sign(i + 1, '('));
+        calls.flat_map(|call| self.arguments(call + 2)).collect()
+    }
+
+    /// Texts from a position to the bracket that closes it.
+    fn arguments(&self, from: usize) -> Vec<&str> {
+        let (mut depth, mut out) = (0_i32, Vec::new());
+        for i in from..self.0.len() {
+            depth += i32::from(self.sign(i, '(')) - i32::from(self.sign(i, ')'));
+            match self.0.get(i) {
+                _ if depth < 0 => break,
+                Some(Token::Text(text)) if depth == 0 => out.push(text.as_str()),
+                _ => {}
+            }
+        }
+        out
+    }
+
     /// Tables read, queries named by `WITH` left out.
     pub(crate) fn tables(&self) -> BTreeSet<String> {
         let named: BTreeSet<String> = (0..self.0.len())
@@ -113,6 +136,7 @@ impl Sql {
             parts.push(match self.0.get(i) {
                 Some(Token::Word(w) | Token::Quoted(w)) => w.clone(),
                 Some(Token::Parameter(p)) => format!("${p}"),
+                Some(Token::Text(t)) => format!("'{t}'"),
                 Some(Token::Sign(c)) => c.to_string(),
                 None => String::new(),
             });
@@ -160,6 +184,13 @@ mod tests {
     fn what_stands_before_at_is_found() {
         assert_eq!(Sql::read(QUERY).at(), ["max(t.due)", "coalesce(first_seen,$start)"]);
         assert_eq!(Sql::read(QUERY).parameters().collect::<Vec<_>>(), ["n", "start"]);
+    }
+
+    #[test]
+    fn texts_of_a_call_are_its_own() {
+        let sql = Sql::read("SELECT cidr(ip('10.0.0.1'), '10.0.0.0/8'), 'x' FROM t WHERE cidr(a, b) OR cidr(a, '::/0')");
+        assert_eq!(sql.literals("cidr"), ["10.0.0.0/8", "::/0"]);
+        assert_eq!(sql.literals("ip"), ["10.0.0.1"]);
     }
 
     #[test]

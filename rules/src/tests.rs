@@ -146,6 +146,26 @@ fn what_a_rule_needs_to_be_complete() {
 }
 
 #[test]
+fn addresses_and_absorbed_columns_are_checked_before_anything_runs() {
+    let with = |condition: &str| said(OWN, "GROUP BY", &format!("WHERE {condition} GROUP BY"));
+    assert!(with("cidr(actor, '10.0.0.0/99')").contains("`cidr` needed a range such as 10.0.0.0/8, had `10.0.0.0/99`"));
+    assert!(with("actor = ip('10.0.0')").contains("`ip` needed an address such as 10.0.0.1, had `10.0.0`"));
+    assert_eq!(with("cidr(actor, '10.0.0.0/8') AND actor <> ip('10.0.0.1') AND ne <> ip('::1')"), "");
+    let absorbs = |by: &str| said(OWN, "entity: [{col", &format!("absorbs: [{{code: LI-04{by}}}]\nentity: [{{col"));
+    assert!(absorbs(", by: [actr]").contains("r.yml:9: `absorbs`: the query returns no column `actr`, did you mean `actor`?"));
+    assert!(absorbs("").contains("r.yml:9: `absorbs`: needed `by`"));
+    assert_eq!(absorbs(", by: [actor]"), "");
+}
+
+#[test]
+fn a_case_of_a_rule_that_cannot_judge_shows_no_silence() {
+    assert!(said(ROW, "name: silent, expect: none", "name: silent, expect: not_evaluated").contains("stays silent"));
+    let more = ROW.replace("tests:\n", "tests:\n  - {name: blind, expect: not_evaluated}\n");
+    assert_eq!(problems(&more), [""; 0]);
+    assert!(parse::file("r.yml", &more).unwrap().0[0].tests[0].not_evaluated);
+}
+
+#[test]
 fn slow_counting_is_only_a_warning() {
     let said =
         said(OWN, "array_agg(rowid) AS rowids", "array_agg(rowid) AS rowids, count(DISTINCT task) AS a, count(*) AS b");

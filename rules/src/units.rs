@@ -9,8 +9,9 @@ pub(crate) const DAY: i64 = 86_400_000_000;
 /// Length of an hour, µs.
 pub(crate) const HOUR: i64 = 3_600_000_000;
 
-/// A duration in µs: a whole number and its unit.
-pub(crate) fn duration(text: &str) -> Option<i64> {
+/// A duration in µs: a whole number and its unit, such as `90s`, `5m` or `400d`.
+#[must_use]
+pub fn duration(text: &str) -> Option<i64> {
     let text = text.trim();
     let digits = text.find(|c: char| !c.is_ascii_digit())?;
     let (number, unit) = text.split_at_checked(digits)?;

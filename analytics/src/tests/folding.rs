@@ -54,7 +54,7 @@ fn another_bucket_is_another_id() {
 #[test]
 fn what_was_made_later_is_absorbed_and_what_was_made_before_is_listed() {
     let mut absorber = rule("B-1", "SELECT actor, task, due AS at, rowid FROM tasking WHERE op = 'create'", window(MINUTE, 0, MINUTE));
-    absorber.absorbs = vec![Absorb { code: "A-1".into(), by: vec!["task".into()] }];
+    absorber.absorbs = vec![Absorb { code: "A-1".into(), by: vec!["task".into()], line: 0 }];
     let mut row = rule("A-1", "SELECT ne AS actor, task, due AS at, rowid FROM tasking", None);
     row.bucket = 30 * SECOND;
     let at = |second: i64, task: &str| tasking(second, second as u64, &json!({ "op": if second == 10 { "create" } else { "list" }, "task": format!("xid:{task}") }));
@@ -160,7 +160,7 @@ fn rules() -> Vec<Rule> {
     memory.remembers.insert("known".into(), remember(&["actor"], "op <> 'delete'", "op = 'delete'"));
     let mut counted = rule("D-1", "SELECT ne AS actor, max(due) AS at, count(*) AS n, array_agg(rowid) AS rowids, any_value(task) AS task FROM tasking GROUP BY ne HAVING count(*) > 2", window(5 * MINUTE, MINUTE, MINUTE));
     counted.pending = Some(Severity::Low);
-    counted.absorbs = vec![Absorb { code: "A-1".into(), by: vec!["actor".into()] }];
+    counted.absorbs = vec![Absorb { code: "A-1".into(), by: vec!["actor".into()], line: 0 }];
     vec![by_level(None), by_level(window(MINUTE, MINUTE, 0)).clone_as("B-1"), memory, counted]
 }
 

@@ -88,17 +88,6 @@ pub(crate) fn ip_at(array: &FixedSizeBinaryArray, row: usize) -> Option<Ip> {
     (row < array.len() && array.is_valid(row)).then(|| array.value(row)).and_then(|o| o.try_into().ok()).map(Ip::new)
 }
 
-/// Whether the text of a literal is an address, which is an error of the rule's author where it is not.
-pub(crate) fn check_literals(text: &str) -> std::result::Result<(), String> {
-    for part in text.split("ip('").skip(1) {
-        let address = part.split('\'').next().unwrap_or_default();
-        if address.parse::<Ip>().is_err() {
-            return Err(format!("ip('{address}'): that is not an address"));
-        }
-    }
-    Ok(())
-}
-
 fn ip(arguments: &[ArrayRef]) -> Result<ArrayRef> {
     let [texts] = arguments else { return exec_err!("ip needs one argument") };
     let mut out = FixedSizeBinaryBuilder::new(16);
