@@ -50,17 +50,14 @@ impl Site {
             hash.update(path.file_name().unwrap_or_default().as_encoded_bytes());
             hash.update((content.len() as u64).to_be_bytes());
             hash.update(&content);
-            let stem = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+            let Some(stem) = table_of(&path)? else { continue };
             let lines = match path.extension().and_then(|e| e.to_str()) {
                 Some("csv") => read::csv(&path, &content)?,
-                Some("parquet") => read::parquet(&path)?,
-                _ => continue,
+                _ => read::parquet(&path)?,
             };
-            if !SITE_TABLES.iter().any(|t| t.name == stem) {
-                let near = dynamic::nearest(&stem, SITE_TABLES.iter().map(|t| t.name));
-                return Err(error(&path, None, format!("no such table `{stem}`{}", dynamic::hint(&near))));
+            if let Some((other, _)) = tables.insert(stem, (path.clone(), lines)) {
+                return Err(error(&path, None, format!("the table stands in {} too: needed one file for each table", other.display())));
             }
-            tables.insert(stem, (path, lines));
         }
         Self::from_lines(tables, key, hex::encode(&hash.finalize()))
     }
@@ -159,6 +156,26 @@ impl Site {
             }
         }
         out
+    }
+}
+
+/// The table that a file holds; none for what is no table (`site.toml`, notes). A table that would be passed over for its ending
+/// or its capitals is an error: rules would be judged without it, and nobody would know why.
+fn table_of(path: &Path) -> Result<Option<String>, SiteError> {
+    let part = |p: Option<&std::ffi::OsStr>| p.unwrap_or_default().to_string_lossy().into_owned();
+    let (stem, ending) = (part(path.file_stem()), part(path.extension()));
+    let known = SITE_TABLES.iter().any(|t| t.name == stem);
+    match (known, matches!(ending.as_str(), "csv" | "parquet")) {
+        (true, true) => Ok(Some(stem)),
+        (false, true) => {
+            let near = dynamic::nearest(&stem, SITE_TABLES.iter().map(|t| t.name));
+            Err(error(path, None, format!("no such table `{stem}`{}", dynamic::hint(&near))))
+        }
+        _ if SITE_TABLES.iter().any(|t| t.name == stem.to_lowercase()) => {
+            let name = stem.to_lowercase();
+            Err(error(path, None, format!("needed {name}.csv or {name}.parquet, had the ending `{ending}`")))
+        }
+        _ => Ok(None),
     }
 }
 

@@ -53,6 +53,18 @@ fn what_does_not_fit_is_named_with_file_line_and_neighbour() {
 }
 
 #[test]
+fn no_table_is_passed_over_for_its_ending() {
+    let said = |files: &[(&str, &str)]| load(files).err().map(|e| e.to_string()).unwrap_or_default();
+    let text = said(&[("warrants.CSV", "order\nO\n")]);
+    assert!(text.contains("warrants.CSV: needed warrants.csv or warrants.parquet"), "{text}");
+    let text = said(&[("Zones.txt", "")]);
+    assert!(text.contains("needed zones.csv or zones.parquet"), "{text}");
+    let text = said(&[("zones.csv", "cidr\n"), ("zones.parquet", "x")]);
+    assert!(text.contains("zones.parquet"), "{text}");
+    assert_eq!(said(&[("site.toml", ""), ("notes.md", ""), ("zones.csv", "cidr,zone\n"), ("zones.csv.bak", "x")]), "");
+}
+
+#[test]
 fn parquet_and_csv_give_the_same_tables() {
     let csv = load(&[("history.csv", "src,dst,port,protocol\n10.0.0.1,10.0.0.2,22,tcp\n")]).unwrap();
     let dir = tempfile::tempdir().unwrap();
