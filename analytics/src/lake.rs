@@ -1,33 +1,25 @@
-//! Rows from a lake, in the order of `due`; and queries over it.
+//! Rows from a lake, in the order of `due`.
 //!
 //! Files are merged batch by batch: each file is sorted, so the least first row of all files is the next to come, and everything
-//! before it may be judged. A file is opened when its day is reached.
+//! before it may be judged. All files are looked into when the lake is opened: pseudonyms of another key or rows of a newer schema
+//! are refused before anything is judged or asked. A file is read when its day is reached.
 use std::{
     cmp::Reverse,
     collections::BinaryHeap,
     fs::{self, File},
     path::{Path, PathBuf},
-    sync::Arc,
 };
 
 use arrow::{
     array::{AsArray, RecordBatch},
     datatypes::TimestampMicrosecondType,
 };
-use datafusion::{
-    execution::context::SessionContext,
-    prelude::{ParquetReadOptions, SessionConfig},
-};
 use lidr_schema::{SCHEMA_VERSION, TableId, dynamic::conform, table::ALL};
 use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
 
 use crate::{
-    Site,
     feed::{FeedError, RowSink},
-    leaf::Leaf,
-    plan::event_schema,
     time::parse_rfc3339,
-    udf::{self, Edges},
 };
 
 #[derive(Debug)]
@@ -45,41 +37,83 @@ fn bad(path: &Path, error: impl std::fmt::Display) -> FeedError {
     FeedError::Source(format!("{}: {error}", path.display()))
 }
 
-/// Feeds every row of the lake and a watermark after each batch; gives the greatest `due`.
-///
-/// # Errors
-/// If the lake cannot be read, or its pseudonyms were made with another key, or it is of a newer major version.
-pub fn read(dir: &Path, key_id: &str, taker: &mut dyn RowSink) -> Result<i64, FeedError> {
-    let parts = parts(dir)?;
-    let mut heap = BinaryHeap::new();
-    let mut readings: Vec<Reading> = Vec::new();
-    for (i, part) in parts.iter().enumerate() {
-        heap.push(Reverse((day_start(&part.path), i)));
-        readings.push(Reading::Closed);
-    }
-    let mut last = i64::MIN;
-    while let Some(Reverse((_, i))) = heap.pop() {
-        let (Some(part), Some(reading)) = (parts.get(i), readings.get_mut(i)) else { continue };
-        let next = match std::mem::replace(reading, Reading::Closed) {
-            Reading::Closed => {
-                let mut reader = open(part, key_id)?;
-                batch(&mut reader, part)?.map(|b| (reader, b))
-            }
-            Reading::Open { mut reader, batch: now } => {
-                last = last.max(span(&now).1);
-                taker.rows(part.table, now, None)?;
-                batch(&mut reader, part)?.map(|b| (reader, b))
-            }
-        };
-        if let Some((reader, batch)) = next {
-            heap.push(Reverse((span(&batch).0, i)));
-            *reading = Reading::Open { reader, batch };
+/// A lake that this run may read.
+#[derive(Debug)]
+pub struct Lake {
+    dir: PathBuf,
+    parts: Vec<Part>,
+    size: u64,
+}
+
+/// What was read of a lake.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LakeRead {
+    /// Files.
+    pub files: usize,
+    /// Their octets.
+    pub size: u64,
+    /// Least `due`, µs.
+    pub first: i64,
+    /// Greatest `due`, µs.
+    pub last: i64,
+}
+
+impl Lake {
+    /// Finds the files and looks at what they say of themselves.
+    ///
+    /// # Errors
+    /// If there are none, or one cannot be read, has pseudonyms of another key or is of a newer major version.
+    pub fn open(dir: &Path, key_id: &str) -> Result<Self, FeedError> {
+        let parts = parts(dir)?;
+        let mut size = 0;
+        for part in &parts {
+            check(part, key_id)?;
+            size += fs::metadata(&part.path).map_or(0, |m| m.len());
         }
-        if let Some(Reverse((least, _))) = heap.peek() {
-            taker.watermark(least - 1)?;
-        }
+        Ok(Self { dir: dir.to_owned(), parts, size })
     }
-    Ok(last)
+
+    /// The folder of a table, if it has any rows.
+    pub(crate) fn folder(&self, table: TableId) -> Option<PathBuf> {
+        self.parts.iter().any(|p| p.table == table).then(|| self.dir.join(table.name()))
+    }
+
+    /// Feeds every row and a watermark after each batch.
+    ///
+    /// # Errors
+    /// If a file cannot be read or judging fails.
+    pub fn read(&self, taker: &mut dyn RowSink) -> Result<LakeRead, FeedError> {
+        let mut heap = BinaryHeap::new();
+        let mut readings: Vec<Reading> = Vec::new();
+        for (i, part) in self.parts.iter().enumerate() {
+            heap.push(Reverse((day_start(&part.path), i)));
+            readings.push(Reading::Closed);
+        }
+        let (mut first, mut last) = (i64::MAX, i64::MIN);
+        while let Some(Reverse((_, i))) = heap.pop() {
+            let (Some(part), Some(reading)) = (self.parts.get(i), readings.get_mut(i)) else { continue };
+            let next = match std::mem::replace(reading, Reading::Closed) {
+                Reading::Closed => {
+                    let mut reader = builder(part)?.with_batch_size(8192).build().map(Box::new).map_err(|e| bad(&part.path, e))?;
+                    batch(&mut reader, part)?.map(|b| (reader, b))
+                }
+                Reading::Open { mut reader, batch: now } => {
+                    let (least, greatest) = span(&now);
+                    (first, last) = (first.min(least), last.max(greatest));
+                    taker.rows(part.table, now, None)?;
+                    batch(&mut reader, part)?.map(|b| (reader, b))
+                }
+            };
+            if let Some((reader, batch)) = next {
+                heap.push(Reverse((span(&batch).0, i)));
+                *reading = Reading::Open { reader, batch };
+            }
+            if let Some(Reverse((least, _))) = heap.peek() {
+                taker.watermark(least - 1)?;
+            }
+        }
+        Ok(LakeRead { files: self.parts.len(), size: self.size, first, last })
+    }
 }
 
 fn parts(dir: &Path) -> Result<Vec<Part>, FeedError> {
@@ -115,9 +149,14 @@ fn day_start(path: &Path) -> i64 {
     day.and_then(|d| parse_rfc3339(&format!("{d}T00:00:00Z"))).unwrap_or(i64::MIN + 1)
 }
 
-fn open(part: &Part, key_id: &str) -> Result<Box<ParquetRecordBatchReader>, FeedError> {
+fn builder(part: &Part) -> Result<ParquetRecordBatchReaderBuilder<File>, FeedError> {
     let file = File::open(&part.path).map_err(|e| bad(&part.path, e))?;
-    let builder = ParquetRecordBatchReaderBuilder::try_new(file).map_err(|e| bad(&part.path, e))?;
+    ParquetRecordBatchReaderBuilder::try_new(file).map_err(|e| bad(&part.path, e))
+}
+
+/// Whether a file's pseudonyms and columns are those that this run knows.
+fn check(part: &Part, key_id: &str) -> Result<(), FeedError> {
+    let builder = builder(part)?;
     let metadata = builder.metadata().file_metadata().key_value_metadata().cloned().unwrap_or_default();
     let value = |name: &str| metadata.iter().find(|kv| kv.key == name).and_then(|kv| kv.value.clone());
     if let Some(had) = value("lidr.key_id").filter(|had| had != key_id) {
@@ -127,7 +166,7 @@ fn open(part: &Part, key_id: &str) -> Result<Box<ParquetRecordBatchReader>, Feed
     if let Some(major) = major.filter(|m| *m > SCHEMA_VERSION.0) {
         return Err(bad(&part.path, format!("schema {major}, this lidr reads up to major {}: update lidr", SCHEMA_VERSION.0)));
     }
-    builder.with_batch_size(8192).build().map(Box::new).map_err(|e| bad(&part.path, e))
+    Ok(())
 }
 
 fn batch(reader: &mut ParquetRecordBatchReader, part: &Part) -> Result<Option<RecordBatch>, FeedError> {
@@ -140,33 +179,4 @@ fn span(batch: &RecordBatch) -> (i64, i64) {
     let due = batch.column_by_name("due").and_then(|c| c.as_primitive_opt::<TimestampMicrosecondType>());
     let least = due.and_then(arrow::compute::min).unwrap_or(i64::MIN + 1);
     (least, due.and_then(arrow::compute::max).unwrap_or(i64::MIN + 1))
-}
-
-/// The answer to a query over the lake, as a table of text.
-///
-/// # Errors
-/// If the query does not plan or run; it may only read.
-pub fn query(dir: &Path, site: &Site, text: &str) -> Result<String, FeedError> {
-    let source = |e: datafusion::error::DataFusionError| FeedError::Source(e.strip_backtrace());
-    let mut config = SessionConfig::new();
-    config.options_mut().sql_parser.map_string_types_to_utf8view = false;
-    let context = SessionContext::new_with_config(config);
-    udf::register(&context, site.zones(), &Arc::new(Edges::default()));
-    let runtime = tokio::runtime::Builder::new_multi_thread().build().map_err(|e| FeedError::Source(e.to_string()))?;
-    runtime.block_on(async {
-        for table in ALL {
-            let folder = dir.join(table.name());
-            if folder.exists() {
-                let path = folder.display().to_string();
-                context.register_parquet(table.name(), path, ParquetReadOptions::default()).await.map_err(source)?;
-            } else {
-                let leaf = Leaf::new(table.name(), event_schema(*table));
-                context.register_table(table.name(), Arc::new(leaf)).map(drop).map_err(source)?;
-            }
-        }
-        let options = crate::plan::read_only();
-        let frame = context.sql_with_options(text, options).await.map_err(source)?;
-        let batches = frame.collect().await.map_err(source)?;
-        datafusion::arrow::util::pretty::pretty_format_batches(&batches).map(|t| t.to_string()).map_err(|e| FeedError::Source(e.to_string()))
-    })
 }

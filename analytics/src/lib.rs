@@ -24,6 +24,7 @@ pub mod output;
 mod plan;
 pub mod progress;
 mod proof;
+pub mod query;
 mod rows;
 pub mod site;
 mod state;
