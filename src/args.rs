@@ -1,11 +1,7 @@
-//! The command line, as one declaration: help, parsing, environment and settings file all come from it.
-//!
-//! Precedence: flag, environment (`LIDR_…`), `lidr.toml`. The settings file is read before parsing and becomes the default
-//! values of the options it names, so there is one list of options and not three.
-use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf};
+//! The command line, as one declaration: help, parsing, environment and settings file all come from it (see `settings.rs`).
+use std::{net::SocketAddr, path::PathBuf, str::FromStr};
 
-use anyhow::{Context, bail};
-use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 
 /// Finds abuse of a carrier's lawful-intercept systems in captures, Kafka streams and Parquet lakes.
 #[derive(Debug, Parser)]
@@ -20,9 +16,12 @@ pub(crate) struct Cli {
     #[arg(short, long, global = true)]
     pub(crate) quiet: bool,
     /// How log lines look
-    #[arg(long, value_enum, default_value = "text", env = "LIDR_LOG_FORMAT", global = true)]
+    #[arg(long, value_enum, default_value = "text", global = true)]
     pub(crate) log_format: Shape,
 }
+
+/// Workers that a run may have.
+pub(crate) const MOST_WORKERS: usize = 256;
 
 /// Text for people, JSON for programs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -59,28 +58,28 @@ pub(crate) enum Verb {
 #[derive(Debug, Args)]
 pub(crate) struct Judge {
     /// Folder of site tables: zones, elements, warrants, destinations, …
-    #[arg(long, value_name = "DIR", env = "LIDR_SITE")]
+    #[arg(long, value_name = "DIR")]
     pub(crate) site: Option<PathBuf>,
     /// Folder of rule files, added to the embedded pack (a rule of the same code replaces the embedded one)
-    #[arg(long, value_name = "DIR", env = "LIDR_RULES")]
+    #[arg(long, value_name = "DIR")]
     pub(crate) rules: Vec<PathBuf>,
     /// Leave the embedded rules out
     #[arg(long)]
     pub(crate) no_builtin: bool,
     /// Write findings.ndjson and summary.json here
-    #[arg(long, value_name = "DIR", env = "LIDR_OUT")]
+    #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
     /// Write into an output folder of another run
     #[arg(long)]
     pub(crate) force: bool,
     /// How findings look on standard output
-    #[arg(long, value_enum, default_value = "text", env = "LIDR_FORMAT")]
+    #[arg(long, value_enum, default_value = "text")]
     pub(crate) format: Shape,
     /// Serve /metrics here (127.0.0.1 unless an address is given)
-    #[arg(long, value_name = "ADDR", env = "LIDR_METRICS", value_parser = address)]
+    #[arg(long, value_name = "ADDR", value_parser = address)]
     pub(crate) metrics: Option<SocketAddr>,
     /// Exit 1 if a finding at or above this level was made
-    #[arg(long, value_name = "LEVEL", env = "LIDR_FAIL_ON", value_parser = level)]
+    #[arg(long, value_name = "LEVEL", value_parser = level)]
     pub(crate) fail_on: Option<lidr_schema::finding::Severity>,
     /// Change a rule's tunable, for instance LI-09.n=50
     #[arg(long = "set", value_name = "CODE.NAME=VALUE")]
@@ -93,7 +92,7 @@ pub(crate) struct Judge {
 #[derive(Debug, Args)]
 pub(crate) struct KeyArgs {
     /// File with the pseudonym key: 64 hex digits on one line
-    #[arg(long, value_name = "FILE", env = "LIDR_KEY_FILE")]
+    #[arg(long, value_name = "FILE")]
     pub(crate) key_file: Option<PathBuf>,
 }
 
@@ -104,13 +103,13 @@ pub(crate) struct Decode {
     #[arg(required = true, value_name = "INPUT")]
     pub(crate) inputs: Vec<String>,
     /// Workers; default: cores
-    #[arg(long, value_name = "N", env = "LIDR_WORKERS")]
+    #[arg(long, value_name = "N", value_parser = workers)]
     pub(crate) workers: Option<usize>,
     /// Ports of a protocol that has none of its own, for instance x1=8443
-    #[arg(long = "port", value_name = "NAME=PORT[,PORT…]", env = "LIDR_PORT")]
+    #[arg(long = "port", value_name = "NAME=PORT[,PORT…]")]
     pub(crate) ports: Vec<String>,
     /// The sensor's name; default: the one of site table `sensors` if it has exactly one, else `local`
-    #[arg(long, value_name = "NAME", env = "LIDR_NAME")]
+    #[arg(long, value_name = "NAME")]
     pub(crate) name: Option<String>,
 }
 
@@ -121,10 +120,20 @@ pub(crate) struct Replay {
     pub(crate) decode: Decode,
     #[command(flatten)]
     pub(crate) judge: Judge,
+    #[command(flatten)]
+    pub(crate) range: Range,
     /// Write the rows as Parquet here, for `lidr hunt`
-    #[arg(long, value_name = "DIR", env = "LIDR_LAKE")]
+    #[arg(long, value_name = "DIR")]
     pub(crate) lake: Option<PathBuf>,
-    /// Only findings from this time on (RFC 3339)
+    /// Put the SHA-256 of each input file into summary.json (costs as much as decoding)
+    #[arg(long)]
+    pub(crate) hash: bool,
+}
+
+/// Which findings are written.
+#[derive(Clone, Copy, Debug, Args)]
+pub(crate) struct Range {
+    /// Only findings from this time on (RFC 3339); rows before it still feed windows and memory
     #[arg(long, value_name = "TIME", value_parser = time)]
     pub(crate) from: Option<i64>,
     /// Only findings before this time (RFC 3339)
@@ -136,10 +145,10 @@ pub(crate) struct Replay {
 #[derive(Debug, Args)]
 pub(crate) struct Broker {
     /// Brokers, HOST:PORT, comma separated
-    #[arg(long, value_name = "HOST:PORT", env = "LIDR_KAFKA")]
+    #[arg(long, value_name = "HOST:PORT")]
     pub(crate) kafka: String,
     /// Prefix of the topics
-    #[arg(long, default_value = "lidr.v1", env = "LIDR_TOPIC_PREFIX")]
+    #[arg(long, default_value = "lidr.v1")]
     pub(crate) topic_prefix: String,
     /// A property of librdkafka, for instance security.protocol=SSL; also in lidr.toml under [kafka]
     #[arg(short = 'X', value_name = "NAME=VALUE")]
@@ -155,11 +164,17 @@ pub(crate) struct Sensor {
     pub(crate) broker: Broker,
     #[command(flatten)]
     pub(crate) key: KeyArgs,
+    /// Folder of site tables, of which a sensor reads its own name only (`sensors`)
+    #[arg(long, value_name = "DIR")]
+    pub(crate) site: Option<PathBuf>,
+    /// Write the rows as Parquet here, too, for `lidr hunt`
+    #[arg(long, value_name = "DIR")]
+    pub(crate) lake: Option<PathBuf>,
     /// Partitions of topics that are made
-    #[arg(long, default_value_t = 4, env = "LIDR_PARTITIONS")]
+    #[arg(long, value_name = "N", default_value_t = 4, value_parser = above_zero::<i32>)]
     pub(crate) partitions: i32,
     /// Serve /metrics here
-    #[arg(long, value_name = "ADDR", env = "LIDR_METRICS", value_parser = address)]
+    #[arg(long, value_name = "ADDR", value_parser = address)]
     pub(crate) metrics: Option<SocketAddr>,
 }
 
@@ -171,10 +186,10 @@ pub(crate) struct Watch {
     #[command(flatten)]
     pub(crate) judge: Judge,
     /// Consumer group, for lag display
-    #[arg(long, default_value = "lidr", env = "LIDR_GROUP")]
+    #[arg(long, default_value = "lidr")]
     pub(crate) group: String,
     /// Sensors to wait for, comma separated; default: site table `sensors`
-    #[arg(long, value_delimiter = ',', value_name = "NAMES", env = "LIDR_SENSORS")]
+    #[arg(long, value_delimiter = ',', value_name = "NAMES")]
     pub(crate) sensors: Vec<String>,
     /// End when all of them have ended
     #[arg(long)]
@@ -182,28 +197,29 @@ pub(crate) struct Watch {
     /// Do not produce findings to Kafka
     #[arg(long)]
     pub(crate) no_produce: bool,
+    /// Begin a new findings.ndjson after this time, such as 1d, on the hour or day of UTC; the full one is kept under its start
+    #[arg(long, value_name = "TIME", value_parser = period)]
+    pub(crate) rotate: Option<i64>,
+    #[command(flatten)]
+    pub(crate) range: Range,
 }
 
 /// `lidr hunt`
 #[derive(Debug, Args)]
 pub(crate) struct Hunt {
     /// The lake
-    #[arg(long, value_name = "DIR", env = "LIDR_LAKE")]
+    #[arg(long, value_name = "DIR")]
     pub(crate) lake: PathBuf,
     #[command(flatten)]
     pub(crate) judge: Judge,
     /// Query the lake instead of judging it
-    #[arg(long, value_name = "QUERY", conflicts_with = "sql_file")]
+    #[arg(long, value_name = "QUERY")]
     pub(crate) sql: Option<String>,
     /// The query is in this file
     #[arg(long, value_name = "FILE")]
     pub(crate) sql_file: Option<PathBuf>,
-    /// Only findings from this time on (RFC 3339); rows before it still feed windows and memory
-    #[arg(long, value_name = "TIME", value_parser = time)]
-    pub(crate) from: Option<i64>,
-    /// Only findings before this time (RFC 3339)
-    #[arg(long, value_name = "TIME", value_parser = time)]
-    pub(crate) to: Option<i64>,
+    #[command(flatten)]
+    pub(crate) range: Range,
 }
 
 /// `lidr rules`
@@ -233,7 +249,7 @@ pub(crate) enum Rules {
 #[derive(Debug, Args)]
 pub(crate) struct RuleArgs {
     /// Folder of rule files, added to the embedded pack
-    #[arg(long, value_name = "DIR", env = "LIDR_RULES")]
+    #[arg(long, value_name = "DIR")]
     pub(crate) rules: Vec<PathBuf>,
     /// Leave the embedded rules out
     #[arg(long)]
@@ -245,18 +261,15 @@ pub(crate) struct RuleArgs {
 pub(crate) struct Simulate {
     /// The scenario, or `list`
     pub(crate) name: String,
-    /// Folder to write to
-    #[arg(long, value_name = "DIR", required_unless_present_any = ["list"])]
+    /// Folder to write to; not needed for `list`
+    #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
     /// Seed: the same seed writes the same octets
-    #[arg(long, default_value_t = 1)]
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = whole::<u64>)]
     pub(crate) seed: u64,
     /// Packets of background traffic, about
-    #[arg(long, default_value_t = 20_000)]
+    #[arg(long, value_name = "N", default_value_t = 20_000, value_parser = whole::<u64>)]
     pub(crate) background: u64,
-    /// Only list the scenarios
-    #[arg(long)]
-    pub(crate) list: bool,
 }
 
 /// `lidr bench`
@@ -265,13 +278,13 @@ pub(crate) struct Bench {
     /// The capture
     pub(crate) file: PathBuf,
     /// Workers
-    #[arg(long, value_name = "N", default_value_t = 1)]
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = workers)]
     pub(crate) workers: usize,
     /// Write the capture repeated, its times moved on, instead of measuring
     #[arg(long, value_name = "FILE")]
     pub(crate) write_repeated: Option<PathBuf>,
     /// How often, for --write-repeated
-    #[arg(long, default_value_t = 10)]
+    #[arg(long, value_name = "N", default_value_t = 10, value_parser = above_zero::<u32>)]
     pub(crate) repeat: u32,
     /// Count distinct flow keys (costs memory)
     #[arg(long)]
@@ -288,7 +301,7 @@ pub(crate) struct Demo {
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
     /// Packets of background traffic, about
-    #[arg(long, default_value_t = 50_000)]
+    #[arg(long, value_name = "N", default_value_t = 50_000, value_parser = whole::<u64>)]
     pub(crate) background: u64,
 }
 
@@ -310,53 +323,20 @@ fn time(text: &str) -> Result<i64, String> {
     lidr_analytics::time::parse_rfc3339(text).ok_or_else(|| format!("needed an RFC 3339 time, had `{text}`"))
 }
 
-/// What `lidr.toml` says beside options: properties of librdkafka.
-pub(crate) type Properties = BTreeMap<String, String>;
-
-/// Parses the command line with `lidr.toml` behind it.
-pub(crate) fn parse() -> anyhow::Result<(Cli, Properties)> {
-    let (settings, properties) = settings()?;
-    let command = with_defaults(Cli::command(), &settings);
-    let matches = command.get_matches();
-    Ok((Cli::from_arg_matches(&matches)?, properties))
+fn period(text: &str) -> Result<i64, String> {
+    let length = lidr_rules::duration(text).filter(|length| *length >= 1_000_000);
+    length.ok_or_else(|| format!("needed a time of a second or more, such as 1h or 1d, had `{text}`"))
 }
 
-/// `lidr.toml` of the working folder, or the file that `LIDR_CONFIG` names.
-fn settings() -> anyhow::Result<(BTreeMap<String, String>, Properties)> {
-    let named = std::env::var_os("LIDR_CONFIG").map(PathBuf::from);
-    let path = named.clone().unwrap_or_else(|| "lidr.toml".into());
-    if named.is_none() && !path.exists() {
-        return Ok(Default::default());
-    }
-    let text = std::fs::read_to_string(&path).with_context(|| path.display().to_string())?;
-    let table: toml::Table = text.parse().with_context(|| path.display().to_string())?;
-    let (mut options, mut properties) = (BTreeMap::new(), Properties::new());
-    for (name, value) in table {
-        match value {
-            toml::Value::Table(kafka) if name == "kafka" => {
-                properties.extend(kafka.into_iter().map(|(k, v)| (k, scalar(&v))));
-            }
-            toml::Value::Table(_) => bail!("{}: unknown section [{name}], needed [kafka]", path.display()),
-            value => drop(options.insert(name.replace('_', "-"), scalar(&value))),
-        }
-    }
-    Ok((options, properties))
+fn whole<T: FromStr>(text: &str) -> Result<T, String> {
+    text.parse().map_err(|_| format!("needed a whole number, had `{text}`"))
 }
 
-fn scalar(value: &toml::Value) -> String {
-    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+fn above_zero<T: FromStr + PartialOrd + From<u8>>(text: &str) -> Result<T, String> {
+    whole(text).ok().filter(|n| *n > T::from(0)).ok_or_else(|| format!("needed a whole number above 0, had `{text}`"))
 }
 
-/// Settings become default values of the options they name, in every verb that has them.
-fn with_defaults(command: clap::Command, settings: &BTreeMap<String, String>) -> clap::Command {
-    let put = |arg: clap::Arg| {
-        let value = arg.get_long().and_then(|long| settings.get(long)).cloned();
-        match value {
-            Some(value) => arg.default_value(value).required(false),
-            None => arg,
-        }
-    };
-    let verbs: Vec<String> = command.get_subcommands().map(|c| c.get_name().to_owned()).collect();
-    let command = command.mut_args(put);
-    verbs.into_iter().fold(command, |c, verb| c.mut_subcommand(verb, |sub| sub.mut_args(put)))
+fn workers(text: &str) -> Result<usize, String> {
+    let number = whole(text).ok().filter(|n| (1..=MOST_WORKERS).contains(n));
+    number.ok_or_else(|| format!("needed a whole number from 1 to {MOST_WORKERS}, had `{text}`"))
 }

@@ -1,40 +1,46 @@
 //! `lidr hunt`: the same rules over months of Parquet; or a query over it.
-use std::{fs, io::Write, process::ExitCode};
+use std::{fs, io::Write, process::ExitCode, time::Instant};
 
-use anyhow::Context;
-use lidr_analytics::{Site, lake};
+use anyhow::{Context, bail};
+use lidr_analytics::{Site, lake::Lake, query};
 use serde_json::json;
 
-use crate::{args::Hunt, judge::Judging, key, take::Taker, usage};
+use crate::{
+    account,
+    args::{Hunt, Shape},
+    judge::Judging,
+    key,
+    take::Taker,
+};
 
 pub(crate) fn run(args: &Hunt, quiet: bool) -> anyhow::Result<ExitCode> {
+    let started = Instant::now();
     let key = key::given_or_kept(&args.judge.key)?;
     let site = Site::load(args.judge.site.as_deref(), &key)?;
-    let query = match (&args.sql, &args.sql_file) {
-        (Some(text), _) => Some(text.clone()),
-        (None, Some(path)) => Some(fs::read_to_string(path).with_context(|| path.display().to_string())?),
-        (None, None) => None,
-    };
-    if let Some(text) = query {
-        writeln!(std::io::stdout(), "{}", lake::query(&args.lake, &site, &text)?)?;
+    let lake = Lake::open(&args.lake, key.id())?;
+    if let Some(text) = question(args)? {
+        let answer = query::ask(&lake, &site, &text)?;
+        let text = match args.judge.format {
+            Shape::Text => answer.table()?,
+            Shape::Json => answer.lines()?,
+        };
+        std::io::stdout().write_all(text.as_bytes()).context("standard output")?;
         return Ok(ExitCode::SUCCESS);
     }
-    let mut judging = Judging::start(&args.judge, &key, site)?.within(args.from, args.to);
-    let end = lake::read(&args.lake, key.id(), &mut Taker(&mut judging))?;
-    judging.finish(end)?;
-    let (rules, findings) = judging.account();
-    let summary = json!({
-        "lake": args.lake,
-        "rules": rules,
-        "findings": findings,
-        "seconds": { "cpu": usage::cpu_seconds() },
-        "peak_rss_bytes": usage::peak_rss_bytes(),
-        "version": env!("CARGO_PKG_VERSION"),
-        "key_id": key.id(),
-    });
-    judging.outputs.summary(&summary)?;
-    if !quiet {
-        writeln!(std::io::stderr(), "findings  {findings}", findings = summary["findings"])?;
+    let mut judging = Judging::start(&args.judge, args.range, &key, site, None)?;
+    let read = lake.read(&mut Taker(&mut judging))?;
+    judging.finish(read.last)?;
+    let input = json!({ "path": args.lake, "size": read.size, "files": read.files, "first": read.first, "last": read.last });
+    let summary = account::summary("hunt", &judging, 1, started, json!({ "inputs": [input] }));
+    judging.outputs.end(&summary, quiet)
+}
+
+/// The query, wherever it stands.
+fn question(args: &Hunt) -> anyhow::Result<Option<String>> {
+    match (&args.sql, &args.sql_file) {
+        (Some(_), Some(_)) => bail!("--sql and --sql-file: needed one of them, had both"),
+        (Some(text), None) => Ok(Some(text.clone())),
+        (None, Some(path)) => fs::read_to_string(path).with_context(|| path.display().to_string()).map(Some),
+        (None, None) => Ok(None),
     }
-    Ok(if judging.outputs.failed() { ExitCode::from(1) } else { ExitCode::SUCCESS })
 }

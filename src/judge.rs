@@ -1,19 +1,31 @@
 //! The judge as the verbs use it: engine and outputs behind one door, whoever feeds the rows.
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use anyhow::{Context, bail};
 use arrow::array::RecordBatch;
-use lidr_analytics::{BrokerOrigin, Engine, EngineOptions, Finding, Site, metrics::Metrics};
-use lidr_schema::{Key, TableId};
+use lidr_analytics::{BrokerOrigin, Engine, EngineOptions, EngineStats, Finding, Site, metrics::Metrics};
+use lidr_rules::Rule;
+use lidr_schema::{
+    Key, TableId,
+    dynamic::{hint, nearest},
+};
 use serde_json::{Value, json};
 
-use crate::{args::Judge, out::Outputs, rules};
+use crate::{
+    args::{Judge, Range},
+    out::{Outputs, Own},
+    rules,
+};
 
 /// Judges rows and writes findings.
 pub(crate) struct Judging {
     engine: Engine,
     pub(crate) outputs: Outputs,
     pub(crate) metrics: Option<Arc<Metrics>>,
+    /// Public name of the pseudonym key.
+    pub(crate) key_id: String,
+    /// Rows that were judged, by table.
+    pub(crate) rows: BTreeMap<TableId, u64>,
     /// Findings outside are judged but not written.
     range: (i64, i64),
     /// Called with every finding that is written.
@@ -23,23 +35,23 @@ pub(crate) struct Judging {
 }
 
 impl Judging {
-    /// Loads rules, plans them and opens the outputs.
-    pub(crate) fn start(judge: &Judge, key: &Key, site: Site) -> anyhow::Result<Self> {
+    /// Loads rules, plans them and opens the outputs, last: a run that cannot begin leaves nothing behind. `own` is for a run
+    /// that goes on in the folder that it has.
+    pub(crate) fn start(judge: &Judge, range: Range, key: &Key, site: Site, own: Option<Own>) -> anyhow::Result<Self> {
+        let range = (range.from.unwrap_or(i64::MIN), range.to.unwrap_or(i64::MAX));
+        if range.0 >= range.1 {
+            bail!("--from is not before --to: no finding could be between them");
+        }
         let set = rules::load(!judge.no_builtin, &judge.rules)?;
-        let options = EngineOptions { key_id: key.id().to_owned(), tunables: tunables(&judge.tunables)? };
+        let options = EngineOptions { key_id: key.id().to_owned(), tunables: tunables(&judge.tunables, &set.rules)? };
         let engine = Engine::new(&set.rules, site, options)?;
         let stats = engine.stats();
         for not in &stats.not_evaluated {
             tracing::debug!("{} is not evaluated: {}", not.code, not.reason);
         }
         let metrics = judge.metrics.map(crate::judge::serve).transpose()?;
-        Ok(Self { engine, outputs: Outputs::open(judge)?, metrics, range: (i64::MIN, i64::MAX), also: None, end: i64::MIN })
-    }
-
-    /// Writes only findings with `at` in this range.
-    pub(crate) fn within(mut self, from: Option<i64>, to: Option<i64>) -> Self {
-        self.range = (from.unwrap_or(i64::MIN), to.unwrap_or(i64::MAX));
-        self
+        let (outputs, key_id) = (Outputs::open(judge, own)?, key.id().to_owned());
+        Ok(Self { engine, outputs, metrics, key_id, rows: BTreeMap::new(), range, also: None, end: i64::MIN })
     }
 
     /// Calls this with every finding, too.
@@ -53,6 +65,7 @@ impl Judging {
         if let Some(metrics) = &self.metrics {
             metrics.rows_judged(table.name(), batch.num_rows() as u64);
         }
+        *self.rows.entry(table).or_default() += batch.num_rows() as u64;
         self.engine.push(table, batch, origin)?;
         Ok(())
     }
@@ -94,11 +107,9 @@ impl Judging {
         self.outputs.write(&inside)
     }
 
-    /// What `summary.json` says of rules and findings.
-    pub(crate) fn account(&self) -> (Value, Value) {
-        let stats = self.engine.stats();
-        let rules = json!({ "loaded": stats.loaded, "evaluated": stats.evaluated, "not_evaluated": stats.not_evaluated });
-        (rules, self.outputs.by_severity())
+    /// What the engine did.
+    pub(crate) fn stats(&self) -> EngineStats {
+        self.engine.stats()
     }
 }
 
@@ -109,16 +120,39 @@ pub(crate) fn serve(address: std::net::SocketAddr) -> anyhow::Result<Arc<Metrics
     Ok(metrics)
 }
 
-type Tunables = std::collections::BTreeMap<String, std::collections::BTreeMap<String, Value>>;
+type Tunables = BTreeMap<String, BTreeMap<String, Value>>;
 
-/// `CODE.NAME=VALUE`, the value as JSON or else as text.
-fn tunables(given: &[String]) -> anyhow::Result<Tunables> {
+/// `CODE.NAME=VALUE`, the value as JSON or else as text; of a rule that is loaded and has such a tunable.
+fn tunables(given: &[String], rules: &[Rule]) -> anyhow::Result<Tunables> {
     let mut out = Tunables::new();
     for text in given {
         let parts = text.split_once('=').and_then(|(name, value)| Some((name.rsplit_once('.')?, value)));
         let Some(((code, name), value)) = parts else { bail!("--set {text}: needed CODE.NAME=VALUE, for instance LI-09.n=50") };
+        let Some(rule) = rules.iter().find(|r| r.code == code) else {
+            bail!("--set {text}: no rule `{code}`{}", hint(&nearest(code, rules.iter().map(|r| r.code.as_str()))))
+        };
+        if !rule.tunables.contains_key(name) {
+            let near = hint(&nearest(name, rule.tunables.keys().map(String::as_str)));
+            bail!("--set {text}: {code} has no tunable `{name}`{near}; `lidr rules show {code}` lists them");
+        }
         let value = serde_json::from_str(value).unwrap_or_else(|_| json!(value));
         out.entry(code.to_owned()).or_default().insert(name.to_owned(), value);
     }
     Ok(out)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tunables_are_those_of_rules_that_are_loaded() {
+        let rules = lidr_rules::load(true, &[]).unwrap().rules;
+        let read = |text: &str| tunables(&[text.to_owned()], &rules).map_err(|e| e.to_string());
+        let (code, name) = rules.iter().find_map(|r| Some((r.code.clone(), r.tunables.keys().next()?.clone()))).unwrap();
+        assert_eq!(read(&format!("{code}.{name}=50")).unwrap()[&code][&name], 50);
+        assert!(read("LI-99.n=3").unwrap_err().contains("no rule `LI-99`"));
+        assert!(read(&format!("{code}.{name}x=3")).unwrap_err().contains(&format!("did you mean `{name}`?")));
+        assert!(read("LI-09").unwrap_err().contains("needed CODE.NAME=VALUE"));
+    }
 }

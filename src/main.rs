@@ -1,8 +1,10 @@
 //! `lidr`: a thin binary. It reads the command line, connects the crates, and says in plain words what went wrong.
 
+mod account;
 mod args;
 mod bench;
 mod demo;
+mod folder;
 mod hunt;
 mod inputs;
 mod judge;
@@ -12,6 +14,7 @@ mod replay;
 mod rules;
 #[cfg(feature = "kafka")]
 mod sensor;
+mod settings;
 mod simulate;
 mod take;
 #[cfg(feature = "kafka")]
@@ -19,8 +22,9 @@ mod watch;
 
 use std::{io::Write, process::ExitCode};
 
-use args::{Cli, Properties, Shape, Verb};
+use args::{Cli, Shape, Verb};
 use lidr_benches::usage;
+use settings::Properties;
 use tracing_subscriber::{EnvFilter, fmt};
 
 // Measured best for both speed and memory on the packet path (benches/RESULTS.md).
@@ -28,7 +32,7 @@ use tracing_subscriber::{EnvFilter, fmt};
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 fn main() -> ExitCode {
-    let (cli, properties) = match args::parse() {
+    let (cli, properties) = match settings::parse() {
         Ok(parsed) => parsed,
         Err(error) => return refuse(&error),
     };

@@ -4,27 +4,25 @@
 //! and the watermark is the least promise of all, so that several sensors are judged as they would be through Kafka.
 use std::{
     collections::BTreeMap,
-    io::{IsTerminal, Write},
+    io::IsTerminal,
     process::ExitCode,
     sync::mpsc::{Receiver, SyncSender, sync_channel},
     thread,
     time::Instant,
 };
 
-use anyhow::Context;
 use arrow::array::RecordBatch;
 use indicatif::{ProgressBar, ProgressStyle};
 use lidr_analytics::Site;
 use lidr_ingest::{
-    run,
-    sink::{LakeOptions, LakeSink, Sink, SinkError, Tee},
-    source::{Input, Reader},
+    run::{self, Config},
+    sink::{Sink, SinkError, Tee},
+    source::{Input, InputSummary, Reader},
     summary::Summary,
 };
 use lidr_schema::{Key, TableId};
-use serde_json::{Value, json};
 
-use crate::{args::Replay, inputs, judge::Judging, key, usage};
+use crate::{account, args::Replay, inputs, judge::Judging, key};
 
 /// What a sensor's thread sends.
 enum Event {
@@ -48,41 +46,59 @@ pub(crate) fn run(args: &Replay, quiet: bool) -> anyhow::Result<ExitCode> {
     let key = key::given_or_kept(&args.judge.key)?;
     let site = Site::load(args.judge.site.as_deref(), &key)?;
     let sensor = inputs::sensor_name(args.decode.name.as_deref(), &site);
-    let sensors = inputs::by_sensor(&args.decode.inputs, &sensor);
-    let mut judging = Judging::start(&args.judge, &key, site)?.within(args.from, args.to);
+    let (sensors, unreadable) = inputs::readable(inputs::by_sensor(&args.decode.inputs, &sensor))?;
     let bar = bar(&sensors, quiet);
-    let summaries = decode_and_judge(args, sensors, &key, &mut judging, &bar)?;
+    let opened = open(args, sensors, &key)?;
+    let mut judging = Judging::start(&args.judge, args.range, &key, site, None)?;
+    judging.outputs.bar = bar.clone();
+    let summaries = decode_and_judge(args, opened, &key, &mut judging, &bar)?;
     bar.finish_and_clear();
-    let summary = account(args, &key, &judging, &summaries, started);
-    judging.outputs.summary(&summary)?;
-    if !quiet {
-        tell(&summary, &judging)?;
+    let mut own = Summary::merged(&summaries);
+    if args.hash {
+        own.inputs.iter_mut().try_for_each(InputSummary::hash)?;
     }
-    Ok(if judging.outputs.failed() { ExitCode::from(1) } else { ExitCode::SUCCESS })
+    let mut own = own.to_json();
+    if let Some(inputs) = own["inputs"].as_array_mut() {
+        inputs.extend(unreadable.iter().cloned());
+    }
+    let workers = inputs::workers(args.decode.workers);
+    let code = judging.outputs.end(&account::summary("replay", &judging, workers, started, own), quiet)?;
+    inputs::complain(&unreadable, code)
+}
+
+/// A sensor's inputs, open, and how they are read.
+type Opened = (Reader, Config);
+
+/// Opens everything: what is not there is said before anything is made.
+fn open(args: &Replay, sensors: BTreeMap<String, Vec<Input>>, key: &Key) -> anyhow::Result<Vec<Opened>> {
+    let share = (inputs::workers(args.decode.workers) / sensors.len().max(1)).max(1);
+    let one = |(sensor, files): (String, Vec<Input>)| {
+        let config = inputs::config(&args.decode, &sensor, share, key, &files)?;
+        Ok((Reader::open(&files)?, config))
+    };
+    sensors.into_iter().map(one).collect()
 }
 
 fn decode_and_judge(
     args: &Replay,
-    sensors: BTreeMap<String, Vec<Input>>,
+    opened: Vec<Opened>,
     key: &Key,
     judging: &mut Judging,
     bar: &ProgressBar,
 ) -> anyhow::Result<Vec<Summary>> {
-    let share = (inputs::workers(args.decode.workers) / sensors.len().max(1)).max(1);
     thread::scope(|scope| {
         let mut threads = Vec::new();
         let mut open = BTreeMap::new();
-        for (sensor, files) in sensors {
-            let config = inputs::config(&args.decode, &sensor, share, key, &files)?;
-            let reader = Reader::open(&files)?;
+        for (reader, config) in opened {
             let (send, receive) = sync_channel(16);
-            let lake = args.lake.as_ref().map(|dir| LakeSink::create(dir, LakeOptions::new(&sensor, &config.epoch, key.id()))).transpose()?;
-            let (bar, metrics, name) = (bar.clone(), judging.metrics.clone(), sensor.clone());
+            let lake = args.lake.as_ref().map(|dir| inputs::lake(dir, &config, key)).transpose()?;
+            let (bar, metrics, sensor) = (bar.clone(), judging.metrics.clone(), config.sensor.clone());
+            open.insert(sensor.clone(), (i64::MIN, receive));
             threads.push(scope.spawn(move || {
                 let mut progress = |p: &run::Progress| {
                     bar.set_position(p.bytes_read);
                     if let Some(metrics) = &metrics {
-                        metrics.progress(&name, &p.so_far.to_json());
+                        metrics.progress(&sensor, &p.so_far.to_json());
                     }
                 };
                 match lake {
@@ -90,7 +106,6 @@ fn decode_and_judge(
                     None => run::run(reader, &config, &mut Channel(send), &mut progress),
                 }
             }));
-            open.insert(sensor, (i64::MIN, receive));
         }
         let judged = judge(&mut open, judging);
         drop(open);
@@ -142,53 +157,4 @@ fn bar(sensors: &BTreeMap<String, Vec<Input>>, quiet: bool) -> ProgressBar {
         bar.set_style(style);
     }
     bar
-}
-
-fn account(args: &Replay, key: &Key, judging: &Judging, parts: &[Summary], started: Instant) -> Value {
-    let (rules, findings) = judging.account();
-    let mut summary = Summary::merged(parts).to_json();
-    let more = json!({
-        "rules": rules,
-        "findings": findings,
-        "seconds": { "wall": started.elapsed().as_secs_f64(), "cpu": usage::cpu_seconds() },
-        "peak_rss_bytes": usage::peak_rss_bytes(),
-        "version": env!("CARGO_PKG_VERSION"),
-        "workers": inputs::workers(args.decode.workers),
-        "key_id": key.id(),
-    });
-    if let (Some(all), Value::Object(more)) = (summary.as_object_mut(), more) {
-        all.extend(more);
-    }
-    summary
-}
-
-/// The end summary on standard error.
-fn tell(summary: &Value, judging: &Judging) -> anyhow::Result<()> {
-    let mut err = std::io::stderr();
-    let text = |v: &Value| {
-        let some = v.as_object().into_iter().flatten().filter(|(_, n)| n.as_u64().is_some_and(|n| n > 0));
-        some.map(|(name, n)| format!("{name} {n}")).collect::<Vec<_>>().join(", ")
-    };
-    let none_if_empty = |t: String| if t.is_empty() { "none".to_owned() } else { t };
-    writeln!(err, "\npackets   {} ({} octets)", summary["packets"], summary["bytes"])?;
-    writeln!(err, "rows      {}", none_if_empty(text(&summary["rows"])))?;
-    writeln!(err, "decoded   {}", none_if_empty(text(&summary["decoded"])))?;
-    for (title, name) in [("skipped  ", "skipped"), ("oddities ", "oddities"), ("dropped  ", "dropped")] {
-        let line = text(&summary[name]);
-        if !line.is_empty() {
-            writeln!(err, "{title} {line}")?;
-        }
-    }
-    let rules = &summary["rules"];
-    let not = rules["not_evaluated"].as_array().map_or(0, Vec::len);
-    writeln!(err, "rules     {} loaded, {} evaluated, {not} not evaluated", rules["loaded"], rules["evaluated"])?;
-    for rule in rules["not_evaluated"].as_array().into_iter().flatten() {
-        let plain = |v: &Value| v.as_str().unwrap_or_default().to_owned();
-        writeln!(err, "          {}: {}", plain(&rule["code"]), plain(&rule["reason"]))?;
-    }
-    writeln!(err, "findings  {}", none_if_empty(text(&summary["findings"])))?;
-    if let Some(path) = judging.outputs.path() {
-        writeln!(err, "written   {}", path.display())?;
-    }
-    std::io::stderr().flush().context("standard error")
 }

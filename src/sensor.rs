@@ -5,29 +5,31 @@ use anyhow::bail;
 use lidr_analytics::Site;
 use lidr_ingest::{
     run,
-    sink::{KafkaSink, KafkaSinkOptions},
+    sink::{KafkaSink, KafkaSinkOptions, Tee},
     source::{Input, Reader},
 };
 use lidr_schema::Key;
 
 use crate::{
-    args::{Broker, Properties, Sensor},
+    account,
+    args::{Broker, Sensor},
     inputs, judge, key,
+    settings::Properties,
 };
 
 pub(crate) fn run(args: &Sensor, properties: &Properties, quiet: bool) -> anyhow::Result<ExitCode> {
     let key = key::given(&args.key)?;
     let metrics = args.metrics.map(judge::serve).transpose()?;
-    let sensor = inputs::sensor_name(args.decode.name.as_deref(), &Site::load(None, &key)?);
-    for (sensor, inputs) in inputs::by_sensor(&args.decode.inputs, &sensor) {
+    let sensor = inputs::sensor_name(args.decode.name.as_deref(), &Site::load(args.site.as_deref(), &key)?);
+    let (sensors, unreadable) = inputs::readable(inputs::by_sensor(&args.decode.inputs, &sensor))?;
+    for (sensor, inputs) in sensors {
         let summary = one(args, properties, &key, &sensor, &inputs, metrics.as_deref())?;
         if !quiet {
-            let packets = &summary["packets"];
-            let rows: u64 = summary["rows"].as_object().into_iter().flatten().filter_map(|(_, n)| n.as_u64()).sum();
-            writeln!(std::io::stderr(), "sensor {sensor}: {packets} packets, {rows} rows to {}", args.broker.kafka)?;
+            write!(std::io::stderr(), "\nsensor    {sensor} to {}", args.broker.kafka)?;
+            account::tell(&summary)?;
         }
     }
-    Ok(ExitCode::SUCCESS)
+    inputs::complain(&unreadable, ExitCode::SUCCESS)
 }
 
 fn one(
@@ -49,11 +51,16 @@ fn one(
         properties: all_properties(&args.broker, properties)?,
     };
     let mut sink = KafkaSink::connect(&args.broker.kafka, options)?;
-    let summary = run::run(reader, &config, &mut sink, &mut |p| {
+    let mut progress = |p: &run::Progress| {
         if let Some(metrics) = metrics {
             metrics.progress(sensor, &p.so_far.to_json());
         }
-    })?;
+    };
+    let lake = args.lake.as_ref().map(|dir| inputs::lake(dir, &config, key)).transpose()?;
+    let summary = match lake {
+        Some(lake) => run::run(reader, &config, &mut Tee(&mut sink, lake), &mut progress)?,
+        None => run::run(reader, &config, &mut sink, &mut progress)?,
+    };
     if let Some(metrics) = metrics {
         metrics.progress(sensor, &summary.to_json());
         let sent = sink.counters();

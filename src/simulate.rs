@@ -7,7 +7,7 @@ use crate::args::Simulate;
 
 pub(crate) fn run(args: &Simulate) -> anyhow::Result<ExitCode> {
     let mut out = std::io::stdout();
-    if args.list || args.name == "list" {
+    if args.name == "list" {
         for scenario in lidr_scenarios::list() {
             writeln!(out, "{:<12} {}", scenario.name, scenario.title)?;
         }

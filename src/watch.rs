@@ -1,11 +1,11 @@
 //! `lidr watch`: rows from Kafka, judged as they come.
 use std::{
-    io::Write,
     process::ExitCode,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
+    time::Instant,
 };
 
 use anyhow::{Context, bail};
@@ -17,15 +17,18 @@ use lidr_analytics::{
 use serde_json::json;
 
 use crate::{
-    args::{Properties, Watch},
+    account,
+    args::Watch,
+    folder::Own,
     judge::Judging,
     key,
     sensor::all_properties,
+    settings::Properties,
     take::Taker,
-    usage,
 };
 
 pub(crate) fn run(args: &Watch, properties: &Properties, quiet: bool) -> anyhow::Result<ExitCode> {
+    let started = Instant::now();
     let key = key::given(&args.judge.key)?;
     let site = Site::load(args.judge.site.as_deref(), &key)?;
     let sensors = if args.sensors.is_empty() { site.sensors() } else { args.sensors.clone() };
@@ -43,7 +46,10 @@ pub(crate) fn run(args: &Watch, properties: &Properties, quiet: bool) -> anyhow:
         key_id: key.id().to_owned(),
         properties: properties.clone(),
     })?;
-    let mut judging = Judging::start(&args.judge, &key, site)?;
+    // By this a watch knows the folder that it wrote before a restart.
+    let name = json!({ "verb": "watch", "topic_prefix": args.broker.topic_prefix, "group": args.group, "key_id": key.id() });
+    let own = Own { name: name.clone(), rotate: args.rotate };
+    let mut judging = Judging::start(&args.judge, args.range, &key, site, Some(own))?;
     let mut producer = None;
     if !args.no_produce {
         let made = std::rc::Rc::new(FindingProducer::connect(&brokers, &args.broker.topic_prefix, &properties)?);
@@ -52,27 +58,24 @@ pub(crate) fn run(args: &Watch, properties: &Properties, quiet: bool) -> anyhow:
     }
     let stop = stop_on_signal()?;
     let metrics = judging.metrics.clone();
-    source.run(&mut Taker(&mut judging), &stop, &mut |c| tell(metrics.as_deref(), c))?;
+    let mut read = Consumed::default();
+    source.run(&mut Taker(&mut judging), &stop, &mut |c| {
+        read = c.clone();
+        tell(metrics.as_deref(), c);
+    })?;
     if !stop.load(Ordering::Relaxed) {
         judging.finish(i64::MIN)?;
     }
     if let Some(producer) = producer {
         producer.flush()?;
     }
-    let (rules, findings) = judging.account();
-    let summary = json!({
-        "rules": rules,
-        "findings": findings,
-        "seconds": { "cpu": usage::cpu_seconds() },
-        "peak_rss_bytes": usage::peak_rss_bytes(),
-        "version": env!("CARGO_PKG_VERSION"),
-        "key_id": key.id(),
+    let input = json!({
+        "path": format!("{brokers} {}.*", args.broker.topic_prefix), "messages": read.messages, "bytes": read.bytes,
+        "rows": read.rows, "repeated": read.repeated, "missing": read.missing,
     });
-    judging.outputs.summary(&summary)?;
-    if !quiet {
-        writeln!(std::io::stderr(), "findings  {}", summary["findings"])?;
-    }
-    Ok(if judging.outputs.failed() { ExitCode::from(1) } else { ExitCode::SUCCESS })
+    let mut more = name;
+    account::put(&mut more, json!({ "inputs": [input] }));
+    judging.outputs.end(&account::summary("watch", &judging, 1, started, more), quiet)
 }
 
 fn tell(metrics: Option<&Metrics>, c: &Consumed) {

@@ -2,10 +2,12 @@
 
 mod bad_input;
 mod captures;
+mod cli;
 mod layering;
 mod lidr;
 mod ocsf;
 mod scenarios;
 mod shape;
+mod sigma;
 mod three_modes;
 mod tree;

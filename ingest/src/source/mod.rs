@@ -71,20 +71,20 @@ impl Input {
 #[derive(Debug, thiserror::Error)]
 pub enum SourceError {
     /// Nothing of it can be read.
-    #[error("{name}: {source}")]
+    #[error("{name}: {why}")]
     Open {
         /// The input.
         name: String,
-        /// Why.
-        source: CaptureError,
+        /// Why: part of the sentence, so that it is no `source` that would say it again.
+        why: CaptureError,
     },
     /// It broke while it was read.
-    #[error("{name}: {source}")]
+    #[error("{name}: {why}")]
     Read {
         /// The input.
         name: String,
         /// Why.
-        source: io::Error,
+        why: io::Error,
     },
     /// More inputs than frames can say where they are from.
     #[error("{0} inputs for one sensor: at most 65535")]
@@ -127,6 +127,26 @@ pub struct InputSummary {
     pub last: Option<i64>,
     /// Whether it ended in the middle of a record.
     pub truncated: bool,
+    /// SHA-256 of the file as it is stored, hex; only where somebody asked for it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sha256: Option<String>,
+}
+
+impl InputSummary {
+    /// Adds the file's SHA-256; standard input and pipes have none.
+    ///
+    /// # Errors
+    /// If the file cannot be read.
+    pub fn hash(&mut self) -> Result<(), SourceError> {
+        let path = Path::new(&self.path);
+        if path.is_file() {
+            let mut hash = Sha256::new();
+            let copied = File::open(path).and_then(|mut file| io::copy(&mut file, &mut hash));
+            copied.map_err(|why| SourceError::Read { name: self.path.clone(), why })?;
+            self.sha256 = Some(hex::encode(&hash.finalize()));
+        }
+        Ok(())
+    }
 }
 
 /// The name of a run over these inputs: a hash of their sizes, first and last 64 KiB, lidr's version and the settings that
@@ -141,7 +161,7 @@ pub fn epoch(inputs: &[Input], started: &str, settings: &str) -> Result<String, 
     hash.update(env!("CARGO_PKG_VERSION"));
     hash.update(settings);
     for input in inputs {
-        let read = |source| SourceError::Read { name: input.name(), source };
+        let read = |why| SourceError::Read { name: input.name(), why };
         match input {
             Input::Path { path, .. } if std::fs::metadata(path).map_err(read)?.is_file() => sample(path, &mut hash).map_err(read)?,
             _ => {
@@ -209,7 +229,7 @@ impl Reader {
                 Input::Path { path, .. } => (Bytes::open(path), std::fs::metadata(path).map_or(0, |m| m.len())),
                 Input::Stdin { .. } => (Bytes::new(Box::new(io::stdin())), 0),
             };
-            let open = |source| SourceError::Open { name: name.clone(), source };
+            let open = |why| SourceError::Open { name: name.clone(), why };
             let capture = Capture::open(bytes.map_err(|e| open(e.into()))?, number).map_err(open)?;
             let summary = InputSummary { path: name.clone(), size, ..InputSummary::default() };
             streams.push(Stream { capture, head: None, summary });
@@ -339,8 +359,8 @@ impl Reader {
         let next = match stream.capture.next() {
             Ok(next) => next,
             // What the system refuses ends the run; a compression that was cut or damaged ends this input.
-            Err(source) if source.raw_os_error().is_some() => {
-                return Err(SourceError::Read { name: stream.summary.path.clone(), source });
+            Err(why) if why.raw_os_error().is_some() => {
+                return Err(SourceError::Read { name: stream.summary.path.clone(), why });
             }
             Err(_) => {
                 stream.capture.cut = Some(capture::Cut { detail: "compressed stream", needed: 1, had: 0 });

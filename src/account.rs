@@ -1,0 +1,131 @@
+//! What a run says of itself: `summary.json` and the lines at its end, the same for every verb that judges.
+//!
+//! A verb brings what only it knows (packets and inputs of a replay, files of a lake, messages of a broker); the rest is the same
+//! everywhere: rules that judged and rules that could not, findings, what was dropped at a bound by whom, time and memory.
+use std::{io::Write, time::Instant};
+
+use serde_json::{Map, Value, json};
+
+use crate::{judge::Judging, usage};
+
+/// The summary of a run that judged; `own` is what its verb adds, and wins where both say something, but for what was dropped.
+pub(crate) fn summary(verb: &str, judging: &Judging, workers: usize, started: Instant, own: Value) -> Value {
+    let stats = judging.stats();
+    let mut dropped = own.get("dropped").cloned().unwrap_or_else(|| json!({}));
+    for (bound, n) in &stats.dropped {
+        let before = dropped.get(*bound).and_then(Value::as_u64).unwrap_or_default();
+        if let Some(all) = dropped.as_object_mut() {
+            all.insert((*bound).to_owned(), json!(before + n));
+        }
+    }
+    let rows: Map<String, Value> = judging.rows.iter().map(|(table, n)| (table.name().to_owned(), json!(n))).collect();
+    let mut all = json!({ "verb": verb, "rows": rows });
+    put(&mut all, own);
+    put(&mut all, json!({
+        "dropped": dropped,
+        "late": stats.late,
+        "rules": { "loaded": stats.loaded, "evaluated": stats.evaluated, "not_evaluated": stats.not_evaluated },
+        "findings": judging.outputs.by_severity(),
+        "seconds": { "wall": started.elapsed().as_secs_f64(), "cpu": usage::cpu_seconds() },
+        "peak_rss_bytes": usage::peak_rss_bytes(),
+        "version": env!("CARGO_PKG_VERSION"),
+        "workers": workers,
+        "key_id": judging.key_id,
+    }));
+    all
+}
+
+/// Adds fields to an object; a field that is there gets the new value and keeps its place.
+pub(crate) fn put(to: &mut Value, more: Value) {
+    if let (Some(to), Value::Object(more)) = (to.as_object_mut(), more) {
+        to.extend(more);
+    }
+}
+
+/// The end of a run on standard error: whatever of it the summary has.
+pub(crate) fn tell(summary: &Value) -> anyhow::Result<()> {
+    std::io::stderr().write_all(lines(summary).as_bytes())?;
+    Ok(())
+}
+
+fn lines(summary: &Value) -> String {
+    let mut out = vec![String::new()];
+    if let (Some(packets), Some(octets)) = (summary["packets"].as_u64(), summary["bytes"].as_u64()) {
+        out.push(format!("packets   {packets} ({octets} octets)"));
+    }
+    out.extend(summary["inputs"].as_array().into_iter().flatten().filter_map(trouble));
+    out.push(format!("rows      {}", none_if_empty(counts(&summary["rows"]))));
+    if summary.get("decoded").is_some() {
+        out.push(format!("decoded   {}", none_if_empty(counts(&summary["decoded"]))));
+    }
+    for (title, name) in [("skipped  ", "skipped"), ("oddities ", "oddities"), ("dropped  ", "dropped")] {
+        let line = counts(&summary[name]);
+        if !line.is_empty() {
+            out.push(format!("{title} {line}"));
+        }
+    }
+    if let Some(late) = summary["late"].as_u64().filter(|n| *n > 0) {
+        out.push(format!("late      {late} rows came behind the watermark and were judged as if due right after it"));
+    }
+    out.extend(rules(&summary["rules"]));
+    if summary.get("findings").is_some() {
+        out.push(format!("findings  {}", none_if_empty(counts(&summary["findings"]))));
+    }
+    out.push(String::new());
+    out.join("\n")
+}
+
+/// What was wrong with an input, if something was.
+fn trouble(input: &Value) -> Option<String> {
+    let path = input["path"].as_str().unwrap_or_default();
+    let truncated = input["truncated"].as_bool().unwrap_or_default();
+    let error = input["error"].as_str().map(str::to_owned);
+    let said = error.or_else(|| truncated.then(|| "cut: it ends in the middle of a record".to_owned()))?;
+    Some(format!("input     {path}: {said}"))
+}
+
+/// Every rule that did not judge, by name: silence of a rule that could not look is not a clean network.
+fn rules(rules: &Value) -> Vec<String> {
+    let Some(not) = rules["not_evaluated"].as_array() else { return Vec::new() };
+    let plain = |v: &Value| v.as_str().unwrap_or_default().to_owned();
+    let head = format!("rules     {} loaded, {} evaluated, {} not evaluated", rules["loaded"], rules["evaluated"], not.len());
+    let each = not.iter().map(|rule| format!("          {}: {}", plain(&rule["code"]), plain(&rule["reason"])));
+    std::iter::once(head).chain(each).collect()
+}
+
+fn counts(value: &Value) -> String {
+    let some = value.as_object().into_iter().flatten().filter(|(_, n)| n.as_u64().is_some_and(|n| n > 0));
+    some.map(|(name, n)| format!("{name} {n}")).collect::<Vec<_>>().join(", ")
+}
+
+fn none_if_empty(text: String) -> String {
+    if text.is_empty() { "none".to_owned() } else { text }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_say_what_the_summary_has_and_nothing_else() {
+        let hunt = json!({
+            "rows": { "flow": 3, "dns": 0 }, "late": 2, "dropped": { "memory": 1 }, "findings": { "high": 0 },
+            "rules": { "loaded": 2, "evaluated": 1, "not_evaluated": [{ "code": "LI-01", "reason": "needs site table warrants" }] },
+        });
+        let text = lines(&hunt);
+        for line in ["rows      flow 3\n", "dropped   memory 1\n", "late      2 rows", "          LI-01: needs site table warrants\n", "findings  none\n"] {
+            assert!(text.contains(line), "{text}");
+        }
+        assert!(!text.contains("packets") && !text.contains("decoded"), "{text}");
+        let sensor = json!({ "packets": 2, "bytes": 9, "rows": {}, "inputs": [{ "path": "a", "truncated": true }, { "path": "b", "error": "empty" }] });
+        let text = lines(&sensor);
+        assert!(text.contains("input     a: cut") && text.contains("input     b: empty\n") && !text.contains("rules"), "{text}");
+    }
+
+    #[test]
+    fn fields_keep_their_place() {
+        let mut all = json!({ "a": 1, "b": 2 });
+        put(&mut all, json!({ "b": 3, "c": 4 }));
+        assert_eq!(all.to_string(), r#"{"a":1,"b":3,"c":4}"#);
+    }
+}

@@ -1,0 +1,187 @@
+//! The output folder (contracts: output folder).
+//!
+//! `findings.ndjson` is appended and flushed per finding, so that a run that is cut off has lost nothing; `summary.json` is
+//! written under a temporary name and renamed. A folder with findings or the summary of another run is refused. A run that goes on for ever
+//! (`watch`) writes at its start whose folder it is, opens its own again and appends; it may begin a new file at every multiple
+//! of some time, by the clock of the machine: that is the operator's housekeeping and no finding depends on it.
+use std::{
+    fs::{self, File, OpenOptions},
+    io::{Read, Seek, SeekFrom, Write},
+    os::unix::fs::OpenOptionsExt,
+    path::{Path, PathBuf},
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+use anyhow::{Context, bail};
+use serde_json::Value;
+
+/// A run that opens its own folder again.
+#[derive(Clone, Debug)]
+pub(crate) struct Own {
+    /// Fields of its summary by which it knows the folder.
+    pub(crate) name: Value,
+    /// Length of a file of findings, µs.
+    pub(crate) rotate: Option<i64>,
+}
+
+/// An output folder.
+#[derive(Debug)]
+pub(crate) struct Folder {
+    pub(crate) dir: PathBuf,
+    findings: File,
+    rotate: Option<i64>,
+    /// When the file at hand began to be written, µs since the epoch.
+    since: i64,
+}
+
+impl Folder {
+    /// Makes the folder or takes it over.
+    pub(crate) fn open(dir: &Path, force: bool, own: Option<Own>) -> anyhow::Result<Self> {
+        fs::create_dir_all(dir).with_context(|| dir.display().to_string())?;
+        let path = dir.join("findings.ndjson");
+        let used = fs::metadata(&path).is_ok_and(|m| m.len() > 0) || dir.join("summary.json").exists();
+        let again = used && !force;
+        if again && !own.as_ref().is_some_and(|own| is_own(dir, &own.name)) {
+            bail!("{} holds the findings of another run: choose another folder, or --force to replace them", dir.display());
+        }
+        let mut options = OpenOptions::new();
+        options.read(true).write(true).create(true).truncate(!again).mode(0o600);
+        let mut findings = options.open(&path).with_context(|| path.display().to_string())?;
+        let since = findings.metadata().and_then(|m| m.modified()).map_or_else(|_| now(), micros);
+        if again {
+            end_line(&mut findings).with_context(|| path.display().to_string())?;
+        }
+        let folder = Self { dir: dir.to_owned(), findings, rotate: own.as_ref().and_then(|o| o.rotate), since };
+        if let Some(own) = own.filter(|_| !again) {
+            folder.summary(&own.name)?;
+        }
+        Ok(folder)
+    }
+
+    /// Adds a line of findings.
+    pub(crate) fn append(&mut self, line: &str) -> anyhow::Result<()> {
+        self.turn(now())?;
+        let done = writeln!(self.findings, "{line}").and_then(|()| self.findings.flush());
+        done.with_context(|| self.dir.join("findings.ndjson").display().to_string())
+    }
+
+    /// Begins a new file where the time of the one at hand is over.
+    fn turn(&mut self, now: i64) -> anyhow::Result<()> {
+        let Some(length) = self.rotate.filter(|length| *length > 0) else { return Ok(()) };
+        if now.div_euclid(length) <= self.since.div_euclid(length) {
+            return Ok(());
+        }
+        let start = self.since.div_euclid(length) * length;
+        self.since = now;
+        let path = self.dir.join("findings.ndjson");
+        if self.findings.metadata().with_context(|| path.display().to_string())?.len() == 0 {
+            return Ok(());
+        }
+        fs::rename(&path, self.kept(start)).with_context(|| path.display().to_string())?;
+        let mut options = OpenOptions::new();
+        self.findings = options.write(true).create_new(true).mode(0o600).open(&path).with_context(|| path.display().to_string())?;
+        Ok(())
+    }
+
+    /// A free name for the file that began then.
+    fn kept(&self, start: i64) -> PathBuf {
+        let time = lidr_analytics::time::seconds_text(start).replace(' ', "T").replace(':', "");
+        let first = self.dir.join(format!("findings-{time}Z.ndjson"));
+        let more = (2..).map(|n: u64| self.dir.join(format!("findings-{time}Z-{n}.ndjson")));
+        std::iter::once(first).chain(more).find(|path| !path.exists()).unwrap_or_default()
+    }
+
+    /// Writes the summary.
+    pub(crate) fn summary(&self, summary: &Value) -> anyhow::Result<()> {
+        let (path, temporary) = (self.dir.join("summary.json"), self.dir.join(".summary.json.tmp"));
+        let mut text = serde_json::to_string_pretty(summary)?;
+        text.push('\n');
+        fs::write(&temporary, text).with_context(|| temporary.display().to_string())?;
+        fs::rename(&temporary, &path).with_context(|| path.display().to_string())
+    }
+}
+
+/// Whether the folder's summary says what this run would say of itself.
+fn is_own(dir: &Path, name: &Value) -> bool {
+    let text = fs::read_to_string(dir.join("summary.json")).unwrap_or_default();
+    let summary: Value = serde_json::from_str(&text).unwrap_or_default();
+    name.as_object().is_some_and(|fields| fields.iter().all(|(field, value)| summary.get(field) == Some(value)))
+}
+
+/// Goes to the end of the file, behind a line that was cut by a crash.
+fn end_line(file: &mut File) -> std::io::Result<()> {
+    let mut last = [b'\n'];
+    if file.seek(SeekFrom::End(0))? > 0 {
+        file.seek(SeekFrom::End(-1))?;
+        file.read_exact(&mut last)?;
+    }
+    if last == *b"\n" { Ok(()) } else { file.write_all(b"\n") }
+}
+
+fn now() -> i64 {
+    UNIX_EPOCH.elapsed().map_or(0, |d| i64::try_from(d.as_micros()).unwrap_or(i64::MAX))
+}
+
+fn micros(time: SystemTime) -> i64 {
+    time.duration_since(UNIX_EPOCH).map_or(0, |d| i64::try_from(d.as_micros()).unwrap_or(i64::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn own(group: &str) -> Option<Own> {
+        Some(Own { name: json!({ "verb": "watch", "group": group }), rotate: None })
+    }
+
+    #[test]
+    fn a_folder_of_another_run_is_refused_and_an_empty_one_is_not() {
+        let dir = tempfile::tempdir().unwrap();
+        // A run that never came to a finding or a summary leaves a folder that is free.
+        drop(Folder::open(dir.path(), false, None).unwrap());
+        let mut folder = Folder::open(dir.path(), false, None).unwrap();
+        folder.append("{}").unwrap();
+        assert!(Folder::open(dir.path(), false, None).unwrap_err().to_string().contains("--force"));
+        assert!(Folder::open(dir.path(), false, own("a")).is_err(), "a watch does not take the folder of a replay");
+        drop(Folder::open(dir.path(), true, None).unwrap());
+        assert_eq!(fs::read_to_string(dir.path().join("findings.ndjson")).unwrap(), "");
+    }
+
+    #[test]
+    fn a_watch_opens_its_own_folder_again_and_appends() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut folder = Folder::open(dir.path(), false, own("a")).unwrap();
+        folder.append("1").unwrap();
+        // A crash in the middle of a line.
+        write!(folder.findings, "2").unwrap();
+        drop(folder);
+        let mut folder = Folder::open(dir.path(), false, own("a")).unwrap();
+        folder.append("3").unwrap();
+        folder.summary(&json!({ "verb": "watch", "rows": {}, "group": "a" })).unwrap();
+        Folder::open(dir.path(), false, own("a")).unwrap().append("4").unwrap();
+        assert_eq!(fs::read_to_string(dir.path().join("findings.ndjson")).unwrap(), "1\n2\n3\n4\n");
+        assert!(Folder::open(dir.path(), false, own("b")).is_err(), "another group's");
+        assert!(Folder::open(dir.path(), false, None).is_err(), "a replay does not append");
+    }
+
+    #[test]
+    fn files_turn_with_the_time_and_none_is_overwritten() {
+        let dir = tempfile::tempdir().unwrap();
+        let day = 86_400_000_000;
+        let mut folder = Folder::open(dir.path(), false, own("a")).unwrap();
+        (folder.rotate, folder.since) = (Some(day), 20_000 * day + 5);
+        folder.turn(20_001 * day).unwrap();
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 2, "nothing to keep of an empty file");
+        for line in ["1", "2"] {
+            folder.findings.write_all(line.as_bytes()).unwrap();
+            folder.turn(20_001 * day + 1).unwrap();
+            folder.turn(20_002 * day).unwrap();
+            folder.since = 20_001 * day;
+        }
+        let read = |name: &str| fs::read_to_string(dir.path().join(name)).unwrap();
+        let (first, second) = ("findings-2024-10-05T000000Z.ndjson", "findings-2024-10-05T000000Z-2.ndjson");
+        assert_eq!((read(first), read(second), read("findings.ndjson")), ("1".into(), "2".into(), String::new()));
+    }
+}
