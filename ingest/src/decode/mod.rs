@@ -9,6 +9,7 @@ mod collection;
 mod cursor;
 mod delivery;
 mod dns;
+mod dtcp;
 mod hi;
 mod hi1;
 mod http;
@@ -77,6 +78,8 @@ pub const ALL: &[Protocol] = &[
     radius::PROTOCOL,
     dns::UDP,
     dns::TCP,
+    dtcp::UDP,
+    dtcp::TCP,
 ];
 
 /// Octets of one direction, in order.

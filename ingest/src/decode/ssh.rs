@@ -18,6 +18,7 @@ use outcome::{Judge, Verdict as Judged};
 use super::{
     Decoder, Mark, Odd, Progress, Protocol, Rows, Segment, Transport, Verdict,
     cursor::{Cursor, printable},
+    dtcp,
 };
 use crate::record::Dir;
 
@@ -208,6 +209,10 @@ impl Ssh {
             error_code: self.reason,
             ..auth::Row::default()
         };
+        if let Some(order) = dtcp::inside_ssh(judged.outcome, rows) {
+            // A second row of the same attempt, apart from the ordinals of the first ones.
+            rows.push(Mark { n: mark.n | 1 << 20, ..mark }, due, order);
+        }
         rows.push(mark, due, row);
     }
 }

@@ -211,3 +211,15 @@ proptest! {
         prop_assert!(rows(&steps).len() <= 1);
     }
 }
+
+#[test]
+fn logins_to_the_port_of_flow_taps_are_tasking_too() {
+    use crate::decode::testing::{ends, run_as, tasking};
+    for (port, configured, expected) in [(32_001, None, 1), (22, None, 0), (2022, Some("dtcp"), 1)] {
+        let between = lidr_schema::Ends { dst_port: port, ..ends(&PROTOCOL) };
+        let out = run_as(&PROTOCOL, between, configured, &opening(CHACHA));
+        let orders: Vec<_> = tasking(&out).into_iter().map(|(_, row)| (row.protocol, row.op, row.cleartext)).collect();
+        assert_eq!(orders.len(), expected, "port {port}");
+        assert!(orders.iter().all(|(protocol, op, clear)| (&**protocol, &**op, *clear) == ("dtcp", "unknown", false)));
+    }
+}
