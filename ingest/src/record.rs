@@ -48,7 +48,7 @@ impl Dir {
     }
 }
 
-/// The key of a conversation: both ends in address order, so that both directions meet.
+/// The key of a conversation: both ends in address order, so that both directions meet, in their network.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct FlowKey {
     /// The lesser (address, port).
@@ -57,8 +57,8 @@ pub struct FlowKey {
     pub high: (Ip, u16),
     /// IANA protocol number.
     pub proto: u8,
-    /// Whether it was inside a tunnel.
-    pub inner: bool,
+    /// The network that the tunnels around it lead to, by number; 0 outside of any tunnel. VLANs are no part of it.
+    pub network: u64,
 }
 
 /// TCP's fields of a packet.

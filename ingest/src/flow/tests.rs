@@ -21,7 +21,7 @@ fn packet(at: i64, forward: bool, proto: u8, flags: u8, seq: u32) -> Record {
     let (a, b) = (Ip::v4([10, 0, 0, 1]), Ip::v4([10, 0, 0, 2]));
     let there = Ends { src_ip: a, dst_ip: b, src_port: 4000, dst_port: 9, proto };
     let back = Ends { src_ip: b, dst_ip: a, src_port: 9, dst_port: 4000, proto };
-    let key = FlowKey { low: (a, 4000), high: (b, 9), proto, inner: false };
+    let key = FlowKey { low: (a, 4000), high: (b, 9), proto, network: 0 };
     Record {
         key,
         hash: 7,

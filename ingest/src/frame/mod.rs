@@ -6,6 +6,7 @@
 mod counters;
 mod fragment;
 mod link;
+mod network;
 #[cfg(test)]
 mod tests;
 mod transport;
@@ -18,6 +19,7 @@ use etherparse::{IpNumber, Ipv4HeaderSlice, Ipv6HeaderSlice};
 use fragment::{Fragments, Id, Outcome, Part};
 use hashbrown::DefaultHashBuilder;
 use lidr_schema::{Ends, Ip, Name, Outer};
+use network::{Network, Networks};
 
 use crate::{
     record::{Block, FlowKey, Record, Stamp},
@@ -37,6 +39,7 @@ pub struct Frames {
     hasher: DefaultHashBuilder,
     /// The last tunnel met at each depth: packets of a tunnel often follow one another, so that it is rarely made anew.
     outers: [Option<Arc<Outer>>; MOST_LAYERS as usize],
+    networks: Networks,
     /// Inputs and link types that were said to be unknown.
     unknown_links: Vec<(u16, u32)>,
 }
@@ -84,6 +87,8 @@ struct Context<'a> {
     ends: Ends,
     vlan: Option<u16>,
     outer: Option<Arc<Outer>>,
+    /// The network that the tunnels lead to; 0 outside of any.
+    network: u64,
     layer: u8,
     out: &'a mut Vec<Record>,
     odds: &'a mut Vec<ReaderOdd>,
@@ -127,7 +132,7 @@ impl Frames {
     pub(crate) fn packet(&mut self, p: &RawPacket, stamp: Stamp, clock: i64, out: &mut Vec<Record>, odds: &mut Vec<ReaderOdd>) {
         let cut = (p.wire_len as usize).saturating_sub(p.len);
         let view = View { block: &p.block, start: p.start, end: p.start + p.len, cut };
-        let mut context = Context { stamp, clock, ends: Ends::default(), vlan: None, outer: None, layer: 0, out, odds };
+        let mut context = Context { stamp, clock, ends: Ends::default(), vlan: None, outer: None, network: 0, layer: 0, out, odds };
         self.link(p.link, view, &mut context);
     }
 
@@ -263,6 +268,7 @@ impl Frames {
         &mut self,
         name: &'static str,
         id: Option<u64>,
+        network: Network,
         info: IpInfo,
         context: &mut Context<'_>,
         inside: impl FnOnce(&mut Self, &mut Context<'_>),
@@ -273,9 +279,11 @@ impl Frames {
         }
         let before = context.outer.take();
         context.outer = Some(self.outer_of(before.as_deref(), usize::from(context.layer), name, id, info));
+        let around = std::mem::replace(&mut context.network, self.networks.number(context.layer, network));
         context.layer += 1;
         inside(self, context);
         context.layer -= 1;
+        context.network = around;
         context.outer = before;
     }
 

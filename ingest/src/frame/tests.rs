@@ -112,7 +112,7 @@ fn tunnels_give_a_record_a_layer() {
     for (packet, path, id) in cases {
         let (records, odds) = decode(1, &ethernet(&packet));
         assert_eq!(records.len(), 2, "{path}: {odds:?}");
-        assert!(records[0].carrier && !records[0].key.inner && records[1].key.inner);
+        assert!(records[0].carrier && records[0].key.network == 0 && records[1].key.network != 0);
         let outer = records[1].outer.as_deref().unwrap();
         assert_eq!((&*outer.path, outer.id, records[1].payload()), (path, id, b"in".as_slice()));
     }
@@ -355,4 +355,44 @@ proptest! {
         frame[at] = value;
         decode(1, &frame);
     }
+}
+
+#[test]
+fn networks_of_tenants_are_told_apart_and_directions_of_one_are_not() {
+    let (there, back) = (udp(7, 8, b"in"), {
+        let mut out = Vec::new();
+        PacketBuilder::ipv4([10, 0, 0, 2], [10, 0, 0, 1], 64).udp(8, 7).write(&mut out, b"in").unwrap();
+        out
+    });
+    let between = |hosts: [u8; 2], proto: u8, payload: &[u8]| {
+        let mut out = Vec::new();
+        let builder = PacketBuilder::ipv4([192, 0, 2, hosts[0]], [192, 0, 2, hosts[1]], 9);
+        builder.write(&mut out, IpNumber(proto), payload).unwrap();
+        out
+    };
+    let carried = |hosts, port: u16, head: &[u8], inside: &[u8]| {
+        let ports = [port.to_be_bytes(), port.to_be_bytes(), (8 + head.len() as u16 + inside.len() as u16).to_be_bytes(), [0, 0]];
+        between(hosts, 17, &[ports.concat().as_slice(), head, inside].concat())
+    };
+    let vxlan = |hosts, vni, inside: &[u8]| carried(hosts, 4789, &[8, 0, 0, 0, 0, 0, vni, 0], &ethernet(inside));
+    let gtp = |hosts, teid, inside: &[u8]| carried(hosts, 2152, &[0x30, 255, 0, inside.len() as u8, 0, 0, 0, teid], inside);
+    let gre = |hosts, kind: [u8; 2], key: u8, inside: &[u8]| {
+        between(hosts, 47, &[[0x20, 0].as_slice(), &kind, &[0, 0, 0, key], inside].concat())
+    };
+    let (ip, eth) = ([8, 0], [0x65, 0x58]);
+    let key = |packet: &[u8]| decode(101, packet).0.last().unwrap().key;
+    // Who carries a VXLAN does not matter, nor which end a tunnel's identifier is of.
+    assert_eq!(key(&vxlan([1, 2], 100, &there)), key(&vxlan([4, 3], 100, &back)));
+    assert_ne!(key(&vxlan([1, 2], 100, &there)), key(&vxlan([1, 2], 200, &there)));
+    assert_eq!(key(&gtp([1, 2], 5, &there)), key(&gtp([2, 1], 9, &back)));
+    assert_ne!(key(&gtp([1, 2], 5, &there)), key(&gtp([1, 3], 5, &there)));
+    assert_eq!(key(&gre([1, 2], ip, 5, &there)), key(&gre([2, 1], ip, 9, &back)));
+    assert_eq!(key(&gre([1, 2], eth, 5, &ethernet(&there))), key(&gre([2, 1], eth, 5, &ethernet(&back))));
+    assert_ne!(key(&gre([1, 2], eth, 5, &ethernet(&there))), key(&gre([1, 2], eth, 9, &ethernet(&there))));
+    assert_eq!(key(&between([1, 2], 4, &there)), key(&between([2, 1], 4, &back)));
+    // A tunnel in a tunnel is not the inner one alone.
+    let nested = between([6, 7], 4, &gtp([1, 2], 5, &there));
+    assert_eq!(decode(101, &nested).0.len(), 3);
+    assert_ne!(key(&nested), key(&gtp([1, 2], 5, &there)));
+    assert_eq!((size_of::<crate::record::FlowKey>(), size_of::<Record>()), (48, 192), "what a packet costs on its way to its worker");
 }

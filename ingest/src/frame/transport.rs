@@ -4,7 +4,7 @@ use std::sync::Arc;
 use etherparse::{TcpHeaderSlice, UdpHeaderSlice};
 use lidr_schema::{Ends, Ip};
 
-use super::{Context, Frames, IpInfo, MOST_LAYERS, View, cut_or};
+use super::{Context, Frames, IpInfo, MOST_LAYERS, Network, View, cut_or};
 use crate::record::{Block, FlowKey, Record, Tcp};
 
 const GTP_U: u16 = 2152;
@@ -19,7 +19,8 @@ impl Frames {
             1 | 58 => self.icmp(info, view, context),
             4 | 41 => {
                 self.record(info, (0, 0), view, Tcp::default(), true, context);
-                self.enter("ipip", None, info, context, |s, c| s.ip(view, c));
+                let network = Network::between(context.network, &info);
+                self.enter("ipip", None, network, info, context, |s, c| s.ip(view, c));
             }
             47 => self.gre(info, view, context),
             other => {
@@ -102,7 +103,7 @@ impl Frames {
         self.counters.records += 1;
         let ends = info.ends(ports);
         context.ends = ends;
-        let key = key_of(&ends, context.layer > 0);
+        let key = key_of(&ends, context.network);
         let short = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
         context.out.push(Record {
             hash: self.hash(&key),
@@ -138,7 +139,7 @@ fn cut_tcp(view: View<'_>) -> Option<((u16, u16), Tcp, usize)> {
 
 /// Both directions have one key: ends in order. For ICMP a type and the type that answers it meet in the lesser of both; types
 /// without an answer go one way, each type and code by itself, as in the Community ID.
-fn key_of(ends: &Ends, inner: bool) -> FlowKey {
+fn key_of(ends: &Ends, network: u64) -> FlowKey {
     let (mut src, mut dst): ((Ip, u16), (Ip, u16)) = ((ends.src_ip, ends.src_port), (ends.dst_ip, ends.dst_port));
     if matches!(ends.proto, 1 | 58)
         && let Some(other) = lidr_schema::community::icmp_pair(ends.proto, ends.src_port)
@@ -147,7 +148,7 @@ fn key_of(ends: &Ends, inner: bool) -> FlowKey {
         (src.1, dst.1) = (kind, kind);
     }
     let (low, high) = if src <= dst { (src, dst) } else { (dst, src) };
-    FlowKey { low, high, proto: ends.proto, inner }
+    FlowKey { low, high, proto: ends.proto, network }
 }
 
 const fn not_opened(proto: u8) -> &'static str {

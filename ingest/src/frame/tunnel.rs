@@ -1,5 +1,5 @@
 //! Tunnels: GRE (RFC 2784, 2890) with ERSPAN I–III inside, VXLAN (RFC 7348), GTP-U (3GPP TS 29.281 §5).
-use super::{Context, Frames, IpInfo, View, cut_or};
+use super::{Context, Frames, IpInfo, Network, View, cut_or};
 use crate::record::Tcp;
 
 /// GTP-U extension headers of one packet.
@@ -24,7 +24,13 @@ enum What {
 
 impl Frames {
     pub(super) fn open(&mut self, tunnel: Inside<'_>, info: IpInfo, context: &mut Context<'_>) {
-        self.enter(tunnel.name, tunnel.id, info, context, |frames, context| match tunnel.what {
+        let between = Network::between(context.network, &info);
+        let network = match (tunnel.name, tunnel.what) {
+            ("vxlan", _) => Network::named(context.network, tunnel.id),
+            ("gre", What::Ethernet) => between.and(tunnel.id),
+            _ => between,
+        };
+        self.enter(tunnel.name, tunnel.id, network, info, context, |frames, context| match tunnel.what {
             What::Ip => frames.ip(tunnel.view, context),
             What::Ethernet => frames.ethernet(tunnel.view, context),
             What::Mpls => frames.mpls(tunnel.view, context),
