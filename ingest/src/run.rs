@@ -172,6 +172,7 @@ fn alone(
             progress(&run.progress(reader.position(), reader.summary()));
         }
     }
+    reader.end();
     run.odds(&reader.take_odds(), i64::MAX, 1)?;
     run.chunk(0, worker.end(clock))?;
     Ok((reader, vec![worker.tally], clock))
@@ -276,6 +277,7 @@ fn reader_thread(
         }
     }
     send(&mut shares, hands, clock);
+    reader.end();
     let _ = tell.send(Told::Odds(reader.take_odds(), i64::MAX, Progress::default()));
     Ok((reader, clock))
 }

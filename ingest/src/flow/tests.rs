@@ -2,6 +2,7 @@
 use std::sync::Arc;
 
 use arrow::array::{AsArray, RecordBatch};
+use proptest::prelude::*;
 use lidr_schema::{Cidr, Ends, Ip, Key, TableId};
 
 use crate::{
@@ -133,23 +134,47 @@ fn the_same_ports_with_another_number_are_another_conversation_and_a_retry_is_no
     assert_eq!(short(&rows(&packets, 1)), [("open", 2000, 2, "-"), ("end", 10_000, 0, "reuse"), ("end", 10_000, 1, "eof")]);
 }
 
-#[test]
-fn rhythm_does_not_show() {
-    let mut random = 9_u64;
-    let mut at = 0;
-    let packets: Vec<Record> = (0..600)
-        .map(|_| {
-            random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
-            at += [10_000, 900_000, 2_000_000, 31_000_000, 61_000_000, 299_900_000, 300_100_000][(random >> 33) as usize % 7];
-            let flags = [ACK, ACK, ACK, SYN, FIN | ACK, RST][(random >> 40) as usize % 6];
-            packet(at, random >> 50 & 1 == 0, if random >> 51 & 3 == 0 { 17 } else { 6 }, flags, (random >> 55) as u32)
-        })
-        .collect();
-    let one = rows(&packets, 1);
-    assert!(one.len() > 100);
-    assert_eq!(one.iter().map(|r| r.2).sum::<u64>() + trailing(&packets), 600, "packets are counted once");
-    for rhythm in [2, 7, 64, 1000] {
-        assert!(rows(&packets, rhythm) == one, "rows depend on the rhythm {rhythm}");
+/// Packets of one pair of hosts: silence before each, who sends, what; some captured out of order.
+fn packets() -> impl Strategy<Value = Vec<Record>> {
+    let silence = prop_oneof![
+        Just(10_000),
+        Just(-600_000),
+        Just(900_000),
+        Just(2_000_000),
+        Just(31_000_000),
+        Just(61_000_000),
+        Just(299_900_000),
+        Just(300_100_000)
+    ];
+    let flags = prop_oneof![3 => Just(ACK), 1 => Just(SYN), 1 => Just(FIN | ACK), 1 => Just(RST)];
+    let proto = prop_oneof![3 => Just(6_u8), 1 => Just(17), 1 => Just(132)];
+    let one = (silence, any::<bool>(), proto, flags, prop_oneof![0_u32..300, any::<u32>()], any::<u8>());
+    prop::collection::vec(one, 1..250).prop_map(|list| {
+        let (mut at, mut clock) = (0_i64, 0_i64);
+        let mut record = |(i, (silence, forward, proto, flags, seq, chunk)): (usize, (i64, bool, u8, u8, u32, u8))| {
+            at = (at + silence).max(0);
+            clock = clock.max(at);
+            let mut record = packet(at, forward, proto, flags, seq);
+            record.stamp = Stamp { eff: at.max(clock - DISORDER), frame: i as u64 + 1, ..record.stamp };
+            record.clock = clock;
+            if proto == 132 {
+                (record.block, record.payload_captured, record.tcp) = (Arc::new(vec![chunk % 16]), 1, Tcp::default());
+            }
+            record
+        };
+        list.into_iter().enumerate().map(&mut record).collect()
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+    #[test]
+    fn rhythm_does_not_show_and_each_packet_is_counted_once(packets in packets()) {
+        let one = rows(&packets, 1);
+        prop_assert_eq!(one.iter().map(|r| r.2).sum::<u64>() + trailing(&packets), packets.len() as u64);
+        for rhythm in [2, 7, 64, 1000] {
+            prop_assert_eq!(&rows(&packets, rhythm), &one, "rows depend on the rhythm {}", rhythm);
+        }
     }
 }
 

@@ -1,10 +1,17 @@
 //! IP fragments put together (RFC 791 §3.2, RFC 8200 §4.5).
 //!
-//! The octets seen first win where fragments overlap, and that is said; a datagram that is not complete 30 s after its first
-//! fragment is dropped and counted, as is the oldest one when too many wait or hold too many octets.
+//! The octets seen first win where fragments overlap, and that is said. A datagram that is not complete 30 s after its first
+//! fragment, or when the input ends, is dropped, counted and said; the oldest one is dropped and counted when too many wait or hold
+//! too many octets. Only a datagram's own fragments, or a clock beyond which none can come in time, decide that it has waited
+//! long enough.
 use std::collections::{BTreeMap, HashMap};
 
-use lidr_schema::Ip;
+use lidr_schema::{Ends, Ip};
+
+use crate::{
+    record::Stamp,
+    source::ReaderOdd,
+};
 
 /// Datagrams that wait at the same time.
 const MOST_DATAGRAMS: usize = 4096;
@@ -44,6 +51,8 @@ pub(super) struct Part<'a> {
 struct Datagram {
     /// Its place in the order of waiting.
     place: (i64, u64),
+    /// The packet that brought its first fragment.
+    first: Stamp,
     /// Octets there; parts never overlap.
     have: usize,
     /// What the first fragment says that it carries.
@@ -75,18 +84,23 @@ pub(super) struct Fragments {
     order: BTreeMap<(i64, u64), Id>,
     serial: u64,
     held: usize,
-    /// Datagrams given up since the last look, by bound.
+    /// What has to be said of datagrams that were given up.
+    gone: Vec<ReaderOdd>,
+    /// Datagrams given up, by reason.
     pub(super) timed_out: u64,
+    pub(super) incomplete: u64,
     pub(super) crowded_out: u64,
     /// Whether the last fragment overlapped others with different content.
     pub(super) overlapped: bool,
 }
 
 impl Fragments {
-    /// Takes a fragment at effective time `now`.
-    pub(super) fn add(&mut self, id: Id, part: Part<'_>, now: i64) -> Outcome {
-        self.expire(now);
+    /// Takes a fragment.
+    pub(super) fn add(&mut self, id: Id, part: Part<'_>, stamp: Stamp) -> Outcome {
         self.overlapped = false;
+        if self.waiting.get(&id).is_some_and(|d| d.deadline() < stamp.eff) {
+            self.give_up(id, i64::MAX);
+        }
         let end = part.offset + part.data.len();
         if end > MOST_OCTETS {
             return Outcome::Refused("fragment beyond 65535");
@@ -95,7 +109,7 @@ impl Fragments {
             return Outcome::Refused("fragment length");
         }
         if !self.waiting.contains_key(&id) {
-            self.open(id, now);
+            self.open(id, stamp);
         }
         let Some(datagram) = self.waiting.get_mut(&id) else { return Outcome::Waits };
         if datagram.parts.len() >= MOST_PARTS {
@@ -134,25 +148,60 @@ impl Fragments {
         true
     }
 
-    fn open(&mut self, id: Id, now: i64) {
+    fn open(&mut self, id: Id, first: Stamp) {
         if self.waiting.len() >= MOST_DATAGRAMS {
             self.forget_oldest();
         }
         self.serial += 1;
-        let place = (now, self.serial);
+        let place = (first.eff, self.serial);
         self.order.insert(place, id);
-        self.waiting.insert(id, Datagram { place, ..Datagram::default() });
+        self.waiting.insert(id, Datagram { place, first, ..Datagram::default() });
     }
 
-    fn expire(&mut self, now: i64) {
-        while let Some((_, id)) = self.order.first_key_value().filter(|((first, _), _)| now - first > PATIENCE) {
-            self.forget(*id);
-            self.timed_out += 1;
+    /// Gives up what has waited long enough at a time at or before which no fragment comes any more; what is to be said of it and
+    /// of others before.
+    pub(super) fn lapse(&mut self, until: i64) -> std::vec::Drain<'_, ReaderOdd> {
+        while let Some((_, id)) = self.order.first_key_value().filter(|((first, _), _)| first + PATIENCE <= until) {
+            self.give_up(*id, i64::MAX);
         }
+        self.gone.drain(..)
+    }
+
+    /// The input has ended at that time: nothing more comes.
+    pub(super) fn end(&mut self, clock: i64) {
+        while let Some((_, id)) = self.order.first_key_value() {
+            self.give_up(*id, clock);
+        }
+    }
+
+    fn give_up(&mut self, id: Id, clock: i64) {
+        if let Some(datagram) = self.waiting.get(&id) {
+            let deadline = datagram.deadline();
+            let count = if deadline <= clock { &mut self.timed_out } else { &mut self.incomplete };
+            *count += 1;
+            self.gone.push(datagram.missing(&id, deadline.min(clock)));
+        }
+        self.forget(id);
     }
 }
 
 impl Datagram {
+    const fn deadline(&self) -> i64 {
+        self.place.0 + PATIENCE
+    }
+
+    fn missing(&self, id: &Id, due: i64) -> ReaderOdd {
+        ReaderOdd {
+            kind: "truncated",
+            stage: "fragment",
+            detail: "fragments missing",
+            needed: self.len.map(|len| len as u64),
+            had: Some(self.have as u64),
+            stamp: Stamp { eff: due, ..self.first },
+            ends: Ends { src_ip: id.src, dst_ip: id.dst, proto: self.proto.unwrap_or(id.proto), ..Ends::default() },
+        }
+    }
+
     /// Puts a fragment beside those that are there; true if it said something else about octets already seen.
     fn insert(&mut self, offset: usize, data: &[u8]) -> bool {
         let (mut at, end, mut differs) = (offset, offset + data.len(), false);
@@ -199,10 +248,14 @@ impl Datagram {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     const ID: Id =
         Id { src: Ip::v4([1, 1, 1, 1]), dst: Ip::v4([2, 2, 2, 2]), id: 7, proto: 17, layer: 0, vlan: None, tunnel: None };
+
+    const START: Stamp = Stamp { ts: 0, eff: 0, frame: 1, input: 0 };
 
     fn part(offset: usize, data: &[u8], more: bool) -> Part<'_> {
         Part { offset, more, proto: 17, data }
@@ -213,7 +266,7 @@ mod tests {
         let parts = [part(0, &[1; 8], true), part(8, &[2; 8], true), part(16, &[3; 3], false)];
         for order in [[0, 1, 2], [2, 1, 0], [1, 2, 0], [2, 0, 1]] {
             let mut fragments = Fragments::default();
-            let outcomes: Vec<_> = order.iter().map(|i| fragments.add(ID, parts[*i], 0)).collect();
+            let outcomes: Vec<_> = order.iter().map(|i| fragments.add(ID, parts[*i], START)).collect();
             let whole = [[1; 8].as_slice(), &[2; 8], &[3; 3]].concat();
             assert_eq!(outcomes[2], Outcome::Complete(whole, 17), "{order:?}");
             assert!(fragments.waiting.is_empty() && fragments.order.is_empty() && fragments.held == 0);
@@ -223,36 +276,49 @@ mod tests {
     #[test]
     fn the_first_octets_win_and_a_difference_is_said() {
         let mut fragments = Fragments::default();
-        fragments.add(ID, part(0, &[1; 16], true), 0);
-        assert_eq!(fragments.add(ID, part(8, &[9; 8], true), 0), Outcome::Waits);
+        fragments.add(ID, part(0, &[1; 16], true), START);
+        assert_eq!(fragments.add(ID, part(8, &[9; 8], true), START), Outcome::Waits);
         assert!(fragments.overlapped);
-        assert_eq!(fragments.add(ID, part(8, &[1; 9], false), 0), Outcome::Complete(vec![1; 17], 17));
+        assert_eq!(fragments.add(ID, part(8, &[1; 9], false), START), Outcome::Complete(vec![1; 17], 17));
         assert!(!fragments.overlapped, "equal octets are a repeat");
     }
 
     #[test]
     fn a_gap_never_completes_and_is_given_up() {
         let mut fragments = Fragments::default();
-        fragments.add(ID, part(0, &[1; 8], true), 0);
-        assert_eq!(fragments.add(ID, part(16, &[3; 3], false), 0), Outcome::Waits);
-        fragments.add(Id { id: 8, ..ID }, part(0, &[1; 8], true), PATIENCE + 1);
-        assert_eq!((fragments.timed_out, fragments.waiting.len()), (1, 1));
+        fragments.add(ID, part(0, &[1; 8], true), START);
+        assert_eq!(fragments.add(ID, part(16, &[3; 3], false), Stamp { eff: PATIENCE, ..START }), Outcome::Waits);
+        fragments.add(Id { id: 8, ..ID }, part(0, &[1; 8], true), Stamp { eff: 2 * PATIENCE, frame: 5, ..START });
+        assert_eq!(fragments.lapse(PATIENCE - 1).count(), 0, "other fragments decide nothing");
+        let odd: Vec<_> = fragments.lapse(PATIENCE).map(|o| (o.stamp.eff, o.stamp.frame, o.needed, o.had, o.ends.proto)).collect();
+        assert_eq!((odd.as_slice(), fragments.timed_out), ([(PATIENCE, 1, Some(19), Some(11), 17)].as_slice(), 1));
+        fragments.end(2 * PATIENCE + 7);
+        assert_eq!(fragments.lapse(i64::MAX).map(|o| o.stamp.eff).collect::<Vec<_>>(), [2 * PATIENCE + 7]);
+        assert_eq!((fragments.incomplete, fragments.waiting.len(), fragments.held), (1, 0, 0));
+    }
+
+    #[test]
+    fn a_fragment_after_thirty_seconds_is_of_another_datagram() {
+        let mut fragments = Fragments::default();
+        fragments.add(ID, part(0, &[1; 8], true), START);
+        assert_eq!(fragments.add(ID, part(8, &[2; 8], false), Stamp { eff: PATIENCE + 1, ..START }), Outcome::Waits);
+        assert_eq!((fragments.lapse(0).count(), fragments.timed_out), (1, 1), "said at once: its deadline has passed");
     }
 
     #[test]
     fn bounds_hold() {
         let mut fragments = Fragments::default();
         for id in 0..MOST_DATAGRAMS as u32 + 5 {
-            fragments.add(Id { id, ..ID }, part(0, &[1; 8], true), 0);
+            fragments.add(Id { id, ..ID }, part(0, &[1; 8], true), START);
         }
         assert_eq!((fragments.waiting.len(), fragments.crowded_out), (MOST_DATAGRAMS, 5));
-        assert_eq!(fragments.add(ID, part(65_528, &[0; 16], false), 0), Outcome::Refused("fragment beyond 65535"));
+        assert_eq!(fragments.add(ID, part(65_528, &[0; 16], false), START), Outcome::Refused("fragment beyond 65535"));
     }
 
     #[test]
     fn too_many_fragments_are_said_once() {
         let mut fragments = Fragments::default();
-        let outcomes: Vec<_> = (0..MOST_PARTS + 3).map(|i| fragments.add(ID, part(i * 16, &[1; 8], true), 0)).collect();
+        let outcomes: Vec<_> = (0..MOST_PARTS + 3).map(|i| fragments.add(ID, part(i * 16, &[1; 8], true), START)).collect();
         let (kept, refused) = outcomes.split_at(MOST_PARTS);
         assert!(kept.iter().all(|o| *o == Outcome::Waits));
         assert_eq!(refused, [Outcome::Refused("too many fragments"), Outcome::TooMany, Outcome::TooMany]);
@@ -263,7 +329,7 @@ mod tests {
         let mut fragments = Fragments::default();
         let large = vec![1; 65_000];
         for id in 0..1000 {
-            fragments.add(Id { id, ..ID }, part(0, &large, true), 0);
+            fragments.add(Id { id, ..ID }, part(0, &large, true), START);
             let there: usize = fragments.waiting.values().flat_map(|d| d.parts.values()).map(Vec::len).sum();
             assert!(there == fragments.held && there <= MOST_HELD, "{there} octets after {id}");
         }
@@ -273,15 +339,52 @@ mod tests {
     #[test]
     fn the_same_addresses_in_another_tunnel_are_another_datagram() {
         let mut fragments = Fragments::default();
-        fragments.add(ID, part(0, &[1; 8], true), 0);
-        assert_eq!(fragments.add(Id { tunnel: Some(9), ..ID }, part(8, &[2; 8], false), 0), Outcome::Waits);
-        assert_eq!(fragments.add(Id { vlan: Some(3), ..ID }, part(8, &[2; 8], false), 0), Outcome::Waits);
+        fragments.add(ID, part(0, &[1; 8], true), START);
+        assert_eq!(fragments.add(Id { tunnel: Some(9), ..ID }, part(8, &[2; 8], false), START), Outcome::Waits);
+        assert_eq!(fragments.add(Id { vlan: Some(3), ..ID }, part(8, &[2; 8], false), START), Outcome::Waits);
     }
 
     #[test]
     fn the_first_fragment_says_what_is_carried() {
         let mut fragments = Fragments::default();
-        fragments.add(ID, Part { proto: 99, ..part(8, &[2; 8], false) }, 0);
-        assert!(matches!(fragments.add(ID, part(0, &[1; 8], true), 0), Outcome::Complete(_, 17)));
+        fragments.add(ID, Part { proto: 99, ..part(8, &[2; 8], false) }, START);
+        assert!(matches!(fragments.add(ID, part(0, &[1; 8], true), START), Outcome::Complete(_, 17)));
+    }
+
+    proptest! {
+        #[test]
+        fn any_pieces_in_any_order_give_the_octets_seen_first(
+            length in 1_usize..400,
+            pieces in prop::collection::vec((0_usize..50, 1_usize..12, any::<u8>()), 0..40),
+            order in any::<u64>(),
+        ) {
+            let (mut fragments, mut first) = (Fragments::default(), vec![None; length]);
+            // Random pieces, then whatever they leave out, the last octets at the end.
+            let mut all: Vec<(usize, usize, u8)> = pieces.into_iter().map(|(at, len, fill)| (at * 8, len * 8, fill)).collect();
+            all.retain(|(at, len, _)| at + len < length);
+            all.extend((0..length).step_by(8).map(|at| (at, 8.min(length - at), (at as u64 ^ order) as u8)));
+            let mut outcome = Outcome::Waits;
+            for (at, len, fill) in all {
+                let more = at + len < length;
+                outcome = fragments.add(ID, part(at, &vec![fill; len], more), START);
+                first[at..at + len].iter_mut().for_each(|slot: &mut Option<u8>| { slot.get_or_insert(fill); });
+            }
+            let whole: Vec<u8> = first.into_iter().flatten().collect();
+            prop_assert_eq!(outcome, Outcome::Complete(whole, 17));
+            prop_assert!(fragments.held == 0 && fragments.waiting.is_empty() && fragments.order.is_empty());
+        }
+
+        #[test]
+        fn nothing_grows_whatever_comes(parts in prop::collection::vec((0_u32..9, 0_usize..9000, 0_usize..80, any::<bool>(), 0_i64..90), 0..200)) {
+            let mut fragments = Fragments::default();
+            for (id, offset, len, more, seconds) in parts {
+                fragments.add(Id { id, ..ID }, part(offset * 8, &vec![7; len], more), Stamp { eff: seconds * 1_000_000, ..START });
+                let there: usize = fragments.waiting.values().map(|d| d.parts.values().map(Vec::len).sum::<usize>()).sum();
+                prop_assert_eq!(there, fragments.held);
+                prop_assert_eq!(fragments.order.len(), fragments.waiting.len());
+            }
+            fragments.end(0);
+            prop_assert!(fragments.held == 0 && fragments.waiting.is_empty());
+        }
     }
 }

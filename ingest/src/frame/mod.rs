@@ -124,8 +124,19 @@ impl Frames {
     pub fn counters(&self) -> FrameCounters {
         let mut counters = self.counters.clone();
         counters.dropped("fragment_timeout", self.fragments.timed_out);
+        counters.dropped("fragment_incomplete", self.fragments.incomplete);
         counters.dropped("fragment_table", self.fragments.crowded_out);
         counters
+    }
+
+    /// Says what has waited in vain until that time; no packet comes at or before it any more.
+    pub(crate) fn lapse(&mut self, until: i64, odds: &mut Vec<ReaderOdd>) {
+        odds.extend(self.fragments.lapse(until));
+    }
+
+    /// The input has ended: what waits waits in vain.
+    pub(crate) fn end(&mut self, clock: i64) {
+        self.fragments.end(clock);
     }
 
     /// Decodes one packet.
@@ -226,6 +237,7 @@ impl Frames {
             info.proto = next;
             payload = payload.skip(skip);
         }
+        self.counters.dropped("ipv6_extensions", 1);
         context.odd("too_deep", "frame", "ipv6 extensions", MOST_EXTENSIONS, MOST_EXTENSIONS);
     }
 
@@ -241,7 +253,7 @@ impl Frames {
         let proto = if v4 { info.proto } else { IpNumber::IPV6_FRAGMENTATION_HEADER.0 };
         let id = Id { src: info.src, dst: info.dst, id, proto, layer: context.layer, vlan: context.vlan, tunnel };
         let part = Part { offset, more, proto: info.proto, data: payload.get() };
-        let outcome = self.fragments.add(id, part, context.stamp.eff);
+        let outcome = self.fragments.add(id, part, context.stamp);
         if self.fragments.overlapped {
             context.odd("overlap", "fragment", "fragments say different things", 0, payload.len());
         }

@@ -2,7 +2,8 @@
 //!
 //! Classic pcap: magics a1b2c3d4 (µs) and a1b23c4d (ns) in both byte orders. pcapng (draft-ietf-opsawg-pcapng): several sections,
 //! each with its byte order, several interfaces, resolutions (`if_tsresol`, `if_tsoffset`), enhanced, simple and obsolete packet
-//! blocks; other blocks, comments among them, are passed over. A record longer than any link sends ends that file as cut: after
+//! blocks; other blocks, comments among them, are passed over. A simple packet has no time of its own and gets that of the packet
+//! before it, which is said. A record longer than any link sends ends that file as cut: after
 //! it nothing can be trusted.
 use std::io;
 
@@ -82,6 +83,7 @@ pub(crate) struct Capture {
     format: Format,
     input: u16,
     frame: u64,
+    said_untimed: bool,
     /// Set where it ended early.
     pub(crate) cut: Option<Cut>,
 }
@@ -114,7 +116,7 @@ impl Capture {
             }
             _ => return Err(not_a_capture(head)),
         };
-        Ok(Self { bytes, format, input, frame: 0, cut: None })
+        Ok(Self { bytes, format, input, frame: 0, said_untimed: false, cut: None })
     }
 
     /// Octets read of the input as it is stored.
@@ -183,6 +185,22 @@ impl Capture {
         self.frame += 1;
         let (block, at) = self.bytes.place();
         RawPacket { ts, link, wire_len, block: Block::clone(block), start: at + skip, len, input: self.input, frame: self.frame }
+    }
+
+    /// Whether packets without a time have come; told once.
+    pub(crate) fn take_untimed(&mut self) -> bool {
+        match &mut self.format {
+            Format::Ng(section) => std::mem::take(&mut section.untimed) && !std::mem::replace(&mut self.said_untimed, true),
+            Format::Classic { .. } => false,
+        }
+    }
+
+    /// Interfaces of a pcapng beyond the bound: packets on them end the file.
+    pub(crate) const fn interfaces_left_out(&self) -> u64 {
+        match &self.format {
+            Format::Ng(section) => section.left_out,
+            Format::Classic { .. } => 0,
+        }
     }
 
     /// The frame after the last one read: where it was cut.

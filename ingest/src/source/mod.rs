@@ -94,7 +94,7 @@ pub enum SourceError {
 /// Something odd that reader or frame decoder met: an `oddity` row.
 #[derive(Clone, Copy, Debug)]
 pub struct ReaderOdd {
-    /// `truncated`, `time_back`, `time_ahead`, `unknown_link`, `too_deep`, `overlap`, `malformed`, `bound`.
+    /// `truncated`, `time_back`, `time_ahead`, `time_unknown`, `unknown_link`, `too_deep`, `overlap`, `malformed`, `bound`.
     pub kind: &'static str,
     /// `reader`, `frame`, `fragment`, `tunnel`.
     pub stage: &'static str,
@@ -266,8 +266,18 @@ impl Reader {
         Ok(self.clock.filter(|_| read > 0).map(|c| c.now()))
     }
 
-    /// What was odd since the last call.
+    /// The inputs are at their end, and so is all waiting.
+    pub fn end(&mut self) {
+        if let Some(clock) = &self.clock {
+            self.frames.end(clock.now());
+        }
+    }
+
+    /// What was odd since the last call. With it goes the promise that nothing odd is due at or before clock - disorder any more.
     pub fn take_odds(&mut self) -> Vec<ReaderOdd> {
+        if let Some(clock) = &self.clock {
+            self.frames.lapse(clock.now() - clock::DISORDER - 1, &mut self.odds);
+        }
         // Without a clock there was no packet at all, and nothing to wait for.
         if self.clock.is_none() {
             self.odds.append(&mut self.early);
@@ -278,7 +288,9 @@ impl Reader {
     /// What was decoded, skipped and dropped so far.
     #[must_use]
     pub fn counters(&self) -> FrameCounters {
-        self.frames.counters()
+        let mut counters = self.frames.counters();
+        counters.dropped("pcapng_interfaces", self.streams.iter().map(|s| s.capture.interfaces_left_out()).sum());
+        counters
     }
 
     /// The inputs so far.
@@ -373,6 +385,11 @@ impl Reader {
             s.bytes += u64::from(packet.wire_len);
             s.first = Some(s.first.map_or(packet.ts, |t| t.min(packet.ts)));
             s.last = Some(s.last.map_or(packet.ts, |t| t.max(packet.ts)));
+            if stream.capture.take_untimed() {
+                let stamp = Stamp { ts: packet.ts, eff: packet.ts, frame: packet.frame, input: packet.input };
+                self.early.push(odd_of("time_unknown", "simple packet block", stamp));
+                self.settle();
+            }
         } else if let Some(cut) = stream.capture.cut.filter(|_| !stream.summary.truncated) {
             stream.summary.truncated = true;
             let ts = stream.summary.last.unwrap_or_default();

@@ -34,6 +34,12 @@ struct Interface {
 pub(super) struct Section {
     big: bool,
     interfaces: Vec<Interface>,
+    /// Interfaces beyond the bound, in all sections.
+    pub(super) left_out: u64,
+    /// The time of the last packet: simple packets have none of their own.
+    last: i64,
+    /// Simple packets have come.
+    pub(super) untimed: bool,
 }
 
 /// A packet block: where its octets are, counted from the start of the block.
@@ -77,7 +83,11 @@ impl Section {
             match kind {
                 1 => self.interface(block),
                 2 | 3 | 6 => match self.packet(kind, block) {
-                    Ok(found) => return Ok(Ok(Some(found))),
+                    Ok(found) => {
+                        self.last = found.ts;
+                        self.untimed |= kind == 3;
+                        return Ok(Ok(Some(found)));
+                    }
                     Err(cut) => return Ok(Err(cut)),
                 },
                 _ => {}
@@ -103,7 +113,7 @@ impl Section {
         let (ts, captured, wire_len, skip) = if kind == 3 {
             let wire_len = field(2).ok_or(short)?;
             let most = if interface.snaplen == 0 { u32::MAX } else { interface.snaplen };
-            (0, wire_len.min(most), wire_len, 12)
+            (self.last, wire_len.min(most), wire_len, 12)
         } else {
             let (Some(high), Some(low), Some(captured), Some(wire_len)) = (field(3), field(4), field(5), field(6)) else {
                 return Err(short);
@@ -140,8 +150,9 @@ impl Section {
             }
             at += 4 + len.next_multiple_of(4);
         }
-        if self.interfaces.len() < MOST_INTERFACES {
-            self.interfaces.push(interface);
+        match self.interfaces.len() < MOST_INTERFACES {
+            true => self.interfaces.push(interface),
+            false => self.left_out += 1,
         }
     }
 

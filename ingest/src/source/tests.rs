@@ -1,6 +1,8 @@
 //! Captures of every kind, made here octet by octet, and the files of the reference collection where they are there.
 use std::io::Cursor;
 
+use proptest::prelude::*;
+
 use super::{bytes::Bytes, capture::Capture, *};
 
 fn words(list: &[u32], big: bool) -> Vec<u8> {
@@ -75,7 +77,7 @@ fn pcapng_with_sections_interfaces_resolutions_and_foreign_blocks() {
     file.extend(block(3, &[words(&[4], true), b"four".to_vec()].concat(), true));
     let (packets, cut) = read(file);
     let short: Vec<_> = packets.iter().map(|(ts, link, data)| (*ts, *link, data.len())).collect();
-    assert_eq!(short, [(5_000_000, 1, 3), (6_000_000, 101, 3), (7_000_000, 113, 5), (0, 113, 4)]);
+    assert_eq!(short, [(5_000_000, 1, 3), (6_000_000, 101, 3), (7_000_000, 113, 5), (7_000_000, 113, 4)]);
     assert!(!cut);
 }
 
@@ -154,6 +156,7 @@ fn read_all(files: &[Vec<u8>]) -> (Vec<Record>, Vec<ReaderOdd>, Reader) {
     while reader.next_block(&mut records).unwrap().is_some() {
         odds.extend(reader.take_odds());
     }
+    reader.end();
     odds.extend(reader.take_odds());
     (records, odds, reader)
 }
@@ -288,4 +291,79 @@ fn what_can_be_read_once_is_named_by_its_run() {
     assert_eq!(epoch(&file, "1", "").unwrap(), epoch(&file, "2", "").unwrap(), "a file is named by its content");
     assert_eq!(epoch(&file, "", "").unwrap().len(), 16);
     assert_ne!(epoch(&file, "", "").unwrap(), epoch(&file, "", "x1=8443;").unwrap(), "settings change rows");
+}
+
+#[test]
+fn a_packet_without_a_time_has_that_of_the_one_before_and_it_is_said_once() {
+    let simple = |data: &[u8]| block(3, &[words(&[data.len() as u32], false), data.to_vec()].concat(), false);
+    let file = [section(false), interface(101, 6, false), enhanced(0, 7_000_000, b"one", false), simple(b"two"), simple(b"three")];
+    let (_, odds, reader) = read_all(&[file.concat()]);
+    let said: Vec<_> = odds.iter().filter(|o| o.stage == "reader").map(|o| (o.kind, o.stamp.frame, o.stamp.eff)).collect();
+    assert_eq!((said.as_slice(), reader.summary()[0].last), ([("time_unknown", 2, 7_000_000)].as_slice(), Some(7_000_000)));
+}
+
+#[test]
+fn interfaces_beyond_the_bound_are_counted() {
+    let mut file = section(true);
+    (0..4100).for_each(|_| file.extend(interface(101, 6, true)));
+    file.extend(enhanced(4095, 9_000_000, b"", true));
+    file.extend(enhanced(4096, 9_000_000, b"", true));
+    let (_, _, reader) = read_all(&[file]);
+    assert_eq!(reader.counters().dropped.get("pcapng_interfaces"), Some(&4));
+    assert_eq!((reader.summary()[0].packets, reader.summary()[0].truncated), (1, true));
+}
+
+#[test]
+fn fragments_that_wait_at_the_end_are_said() {
+    let ip = [0x45, 0, 0, 28, 0, 7, 0x20, 0, 9, 17, 0, 0, 10, 0, 0, 1, 10, 0, 0, 2, 0, 1, 0, 2, 0, 20, 0, 0];
+    let frame = [[2; 12].as_slice(), &[8, 0], &ip].concat();
+    let (_, odds, reader) = read_all(&[classic(0xa1b2_c3d4, false, &[(50, 0, &frame), (60, 0, b"")])]);
+    let said: Vec<_> = odds.iter().filter(|o| o.stage == "fragment").map(|o| (o.kind, o.detail, o.stamp.frame, o.stamp.eff, o.had)).collect();
+    assert_eq!(said, [("truncated", "fragments missing", 1, 60_000_000, Some(8))]);
+    assert_eq!(reader.counters().dropped.get("fragment_incomplete"), Some(&1));
+}
+
+/// Packets as both formats can hold them: µs, octets.
+fn some_packets() -> impl Strategy<Value = Vec<(i64, Vec<u8>)>> {
+    prop::collection::vec((0_i64..4_000_000_000_000_000, prop::collection::vec(any::<u8>(), 0..90)), 0..40)
+}
+
+fn both(packets: &[(i64, Vec<u8>)], big: bool) -> [Vec<u8>; 2] {
+    let list: Vec<(u32, u32, &[u8])> =
+        packets.iter().map(|(ts, data)| ((ts / 1_000_000) as u32, (ts % 1_000_000) as u32, data.as_slice())).collect();
+    let mut ng = [section(big), interface(1, 6, big)].concat();
+    packets.iter().for_each(|(ts, data)| ng.extend(enhanced(0, *ts as u64, data, big)));
+    [classic(0xa1b2_c3d4, big, &list), ng]
+}
+
+proptest! {
+    #[test]
+    fn what_is_written_is_read(packets in some_packets(), big: bool) {
+        for file in both(&packets, big) {
+            let (got, cut) = read(file);
+            prop_assert!(!cut);
+            prop_assert_eq!(got.into_iter().map(|(ts, _, data)| (ts, data)).collect::<Vec<_>>(), packets.clone());
+        }
+    }
+
+    #[test]
+    fn no_damage_does_harm(
+        packets in some_packets(),
+        big: bool,
+        damage in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..20),
+    ) {
+        for mut file in both(&packets, big) {
+            for (at, octet) in &damage {
+                let at = at.index(file.len());
+                file[at] = *octet;
+            }
+            let Ok(mut capture) = Capture::open(Bytes::new(Box::new(Cursor::new(file.clone()))).unwrap(), 0) else { continue };
+            let mut octets = 0;
+            while let Some(packet) = capture.next().unwrap() {
+                prop_assert!(packet.block.get(packet.start..packet.start + packet.len).is_some());
+                octets += packet.len + 16;
+                prop_assert!(octets <= file.len(), "more was read than is there");
+            }
+        }
+    }
 }
