@@ -171,3 +171,33 @@ fn shown(findings: &[&Finding]) -> String {
     let one = |f: &&Finding| format!("{} of {:?} ({} times): {}", f.severity.name(), f.entity(), f.count, f.message);
     findings.iter().map(one).collect::<Vec<_>>().join("; ")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is said of a rule's only case, with that expectation and that register.
+    fn said(expect: &str, site: &str) -> Option<String> {
+        let text = format!(
+            "title: T\nid: 00000000-0000-4000-8000-000000000001\ncode: XX-01\nlevel: low\nneeds: [warrants]\n\
+             logsource: {{product: lidr, category: tasking}}\ndetection: {{s: {{op: list}}, condition: s}}\n\
+             entity: [{{col: actor, type: host}}]\nmessage: \"{{actor}}\"\ntests:\n\
+             - {{name: fires, given: {{tasking: [{{op: list, actor: 10.0.0.1}}]}}, site: {{warrants: []}}, expect: [{{entity: [10.0.0.1]}}]}}\n\
+             - {{name: silent, given: {{tasking: [{{op: get, actor: 10.0.0.1}}]}}, {site} expect: {expect}}}\n\
+             - {{name: other, site: {{warrants: []}}, expect: none}}\n"
+        );
+        let rule = lidr_rules::parse_file("r.yml", &text).unwrap().remove(0);
+        let results = run_cases(&rule);
+        assert!(results[0].problem.is_none() && results[2].problem.is_none(), "{results:?}");
+        results[1].problem.clone()
+    }
+
+    #[test]
+    fn silence_of_a_rule_that_did_not_look_is_none() {
+        let blind = said("none", "").unwrap();
+        assert!(blind.contains("not evaluated: needs site table warrants"), "{blind}");
+        assert_eq!(said("none", "site: {warrants: []},"), None);
+        assert_eq!(said("not_evaluated", ""), None);
+        assert!(said("not_evaluated", "site: {warrants: []},").unwrap().contains("it was, and found nothing"));
+    }
+}

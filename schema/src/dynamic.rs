@@ -40,12 +40,12 @@ pub enum BadRow {
         had: String,
     },
     /// Arrow refused the column.
-    #[error("`{table}`: {source}")]
+    #[error("`{table}`: {why}")]
     Arrow {
         /// The table.
         table: String,
-        /// Why.
-        source: ArrowError,
+        /// Why: part of the sentence, so that it is no `source` that would say it again.
+        why: ArrowError,
     },
 }
 
@@ -88,7 +88,7 @@ pub fn from_json(def: &TableDef, rows: &[Map<String, Value>], key: &Key) -> Resu
             return Err(BadRow::UnknownColumn { table: def.name.to_owned(), column: name.clone(), near });
         }
     }
-    let arrow_error = |source| BadRow::Arrow { table: def.name.to_owned(), source };
+    let arrow_error = |why| BadRow::Arrow { table: def.name.to_owned(), why };
     let columns = def.columns.iter().map(|column| {
         let cells: Vec<Option<&Value>> =
             rows.iter().map(|r| r.get(column.name).filter(|v| !v.is_null())).collect();
@@ -115,7 +115,7 @@ fn column_of(def: &TableDef, column: &Column, cells: &[Option<&Value>], key: &Ke
             let mut out = FixedSizeBinaryBuilder::new(16);
             for cell in cells {
                 match cell.and_then(|v| sixteen(v, key)).or_else(|| blank.then_some([0; 16])) {
-                    Some(octets) => out.append_value(octets).map_err(|source| BadRow::Arrow { table: def.name.to_owned(), source })?,
+                    Some(octets) => out.append_value(octets).map_err(|why| BadRow::Arrow { table: def.name.to_owned(), why })?,
                     None => out.append_null(),
                 }
             }
@@ -142,7 +142,7 @@ fn column_of(def: &TableDef, column: &Column, cells: &[Option<&Value>], key: &Ke
             Arc::new(cells.iter().map(read).collect::<StringArray>())
         }
     };
-    cast(&array, &column.data_type).map_err(|source| BadRow::Arrow { table: def.name.to_owned(), source })
+    cast(&array, &column.data_type).map_err(|why| BadRow::Arrow { table: def.name.to_owned(), why })
 }
 
 /// An address, `kind:text` under the key, or 32 hex digits.
