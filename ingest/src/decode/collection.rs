@@ -35,6 +35,34 @@ fn product_is_counted_as_other_programs_read_it() {
 }
 
 #[test]
+fn management_is_counted_as_other_programs_read_it() {
+    let names = ["op", "version", "level", "actor_name", "outcome", "object", "report"];
+    let count = |all: &[Line], row: &str| columns(all, &names).iter().filter(|r| *r == row).count();
+    // One request with eleven variables by community and one authenticated, one encrypted, one discovery, one trap: five messages.
+    let Some(all) = lines("li/snmp.pcap", "mgmt", 2) else { return };
+    let ops = |version: &str, op: &str| all.iter().filter(|l| l["version"] == version && l["op"] == op).count();
+    assert_eq!([ops("v2c", "set"), ops("v3", "encrypted"), ops("v3", "set"), ops("v3", "get"), ops("v2c", "trap")], [11, 1, 11, 1, 1]);
+    assert_eq!(all.len(), 25);
+    let Some(tasks) = lines("li/snmp.pcap", "tasking", 1) else { return };
+    let seen = columns(&tasks, &["op", "message", "level", "actor_name", "dest_port", "targets", "status"]);
+    let want = [
+        "enable SetRequest community  5000 1 ",
+        "enable SetRequest authNoPriv li-user 5000 1 ",
+        "report ciscoTap2MediationTimedOut community   0 expired",
+    ];
+    assert_eq!(seen, want);
+    // Two discoveries that are reported, two encrypted requests that are answered: eight messages.
+    let Some(all) = lines("mgmt/SNMPv3.pcap", "mgmt", 1) else { return };
+    assert_eq!(count(&all, "report v3 noAuthNoPriv admin none usmStatsUnknownEngineIDs usmStatsUnknownEngineIDs"), 2);
+    assert_eq!((count(&all, "get v3 noAuthNoPriv admin refused  "), count(&all, "encrypted v3 authPriv admin ok  ")), (2, 2));
+    assert_eq!(all.len(), 6);
+    // Four requests with four answers.
+    let Some(all) = lines("mgmt/SNMPv2c_get_requests.pcap", "mgmt", 1) else { return };
+    let seen = columns(&all, &["op", "outcome", "object", "returned"]);
+    assert_eq!(seen, ["getnext ok  1", "get ok sysUpTime 1", "get ok  1", "get ok  1"]);
+}
+
+#[test]
 fn a_hello_over_two_segments_is_one_handshake() {
     let Some(all) = lines("mgmt/tls-split-client-hello.pcap", "tls", 1) else { return };
     let names = ["client_version", "version", "cipher", "sni", "alpn", "outcome", "frame"];

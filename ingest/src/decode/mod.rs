@@ -71,6 +71,7 @@ pub struct Protocol {
 pub const ALL: &[Protocol] = &[
     snmp::PROTOCOL,
     x2x3::X2X3,
+    x2x3::UDP,
     hi::PROTOCOL,
     http::PROTOCOL,
     ssh::PROTOCOL,

@@ -1,13 +1,14 @@
 //! X2 and X3: intercept product between a point of interception and a mediation function (ETSI TS 103 221-2).
 //!
-//! A TCP stream of units: a header of 40 octets, conditional attributes up to the header's length, payload. There is no fixed
-//! port; the header's arithmetic tells the protocol. Read are the header and the attributes; the payload is passed over
+//! Units in a TCP stream, or whole ones in UDP datagrams: a header of 40 octets, conditional attributes up to the header's length,
+//! payload. There is no fixed port; the header's arithmetic tells the protocol. Read are the header and the attributes (all must
+//! fill the header and be as long as their type is; timestamps have 8 or, of one implementation, 12 octets); the payload is passed over
 //! without being held, so no product can stay here. What comes out is `delivery` rows, one series (see `decode::delivery`) per
 //! (sender, kind of unit, task). A conversation of keepalives only is one row of protocol `x2x3`, because the unit does not say
 //! which of the two it keeps alive.
 //!
-//! Versions differ between implementations (`00 05`, `00 01`, `05 00`) and all are read. After a loss the next header is
-//! searched for. Not read: payload (TS 33.128 records, SIP), TLS-protected streams (those are `tls` rows), and the XML
+//! Versions differ between implementations (`00 05`, `00 01`, `05 00`) and all are read. After a loss in a stream the next header is
+//! searched for. A unit of more than one direction counts for both. Not read: payload (TS 33.128 records, SIP), TLS-protected streams (those are `tls` rows), and the XML
 //! variant of one vendor.
 mod header;
 #[cfg(test)]
@@ -26,6 +27,14 @@ use crate::record::Dir;
 /// X2 and X3 over TCP.
 pub(super) const X2X3: Protocol =
     Protocol { name: "x2x3", transport: Transport::Stream, ports: &[], probe, start: || Box::new(X2x3::default()) };
+/// X2 and X3 over UDP.
+pub(super) const UDP: Protocol = Protocol {
+    name: "x2x3",
+    transport: Transport::Datagram,
+    ports: &[],
+    probe: probe_datagram,
+    start: || Box::new(X2x3 { whole: true, ..X2x3::default() }),
+};
 
 fn probe(data: &[u8], _: Dir) -> Verdict {
     let Some(header) = Header::read(data) else {
@@ -35,6 +44,16 @@ fn probe(data: &[u8], _: Dir) -> Verdict {
     match header.is_usual() && header::attributes_fit(attributes, header.length - HEADER) {
         true => Verdict::Certain,
         false => Verdict::No,
+    }
+}
+
+/// A datagram is units from front to back. One that the capture cut, which cannot be seen here, may only be.
+fn probe_datagram(data: &[u8], dir: Dir) -> Verdict {
+    let Some(header) = Header::read(data).filter(|_| probe(data, dir) == Verdict::Certain) else { return Verdict::No };
+    match usize::try_from(header.whole()).ok().and_then(|whole| data.get(whole..)) {
+        None => Verdict::Maybe,
+        Some([]) => Verdict::Certain,
+        Some(next) => probe_datagram(next, dir),
     }
 }
 
@@ -55,11 +74,13 @@ struct X2x3 {
     version: [Option<u16>; 2],
     /// Per direction: searching for the next header.
     lost: [bool; 2],
+    /// Datagrams.
+    whole: bool,
 }
 
 impl Default for X2x3 {
     fn default() -> Self {
-        Self { series: Series::new(X2X3.name), version: [None; 2], lost: [false; 2] }
+        Self { series: Series::new(X2X3.name), version: [None; 2], lost: [false; 2], whole: false }
     }
 }
 
@@ -67,9 +88,7 @@ impl X2x3 {
     /// Says that the stream is out of step; the next header is searched for from here.
     fn lose(&mut self, segment: &Segment<'_>, rows: &mut Rows<'_>) {
         set(&mut self.lost, segment.dir, true);
-        let mark = rows.mark(segment.dir, segment.first);
-        let odd = Odd { kind: "malformed", detail: "header", needed: Some(HEADER as u64), had: None };
-        rows.odd(mark, segment.last.eff, odd);
+        odd(segment, "malformed", "header", (HEADER as u64, segment.data.len()), rows);
     }
 
     /// Out of step: `None` once a header stands at the front, else what to do with the octets.
@@ -88,9 +107,9 @@ impl X2x3 {
     fn unit(&mut self, segment: &Segment<'_>, header: Header, attributes: &[u8], rows: &mut Rows<'_>) {
         let read = Attributes::read(attributes, rows.key);
         if let Some(needed) = read.short {
-            let mark = rows.mark(segment.dir, segment.first);
-            let (needed, had) = (Some(needed), Some(attributes.len() as u64));
-            rows.odd(mark, segment.last.eff, Odd { kind: "malformed", detail: "attributes", needed, had });
+            odd(segment, "malformed", "attributes", (needed, attributes.len()), rows);
+        } else if read.misshapen {
+            odd(segment, "malformed", "attribute length", (0, attributes.len()), rows);
         }
         let protocol = match header.kind {
             UnitKind::Acknowledgement => return self.series.answer(segment, rows),
@@ -103,9 +122,48 @@ impl X2x3 {
     }
 }
 
+impl X2x3 {
+    /// Units from front to back; what is left over is odd.
+    fn datagram(&mut self, segment: &Segment<'_>, rows: &mut Rows<'_>) -> Progress {
+        let kind = if segment.cut > 0 { "truncated" } else { "malformed" };
+        let mut rest = segment.data;
+        while !rest.is_empty() {
+            let Some(header) = Header::read(rest) else {
+                if self.version == [None; 2] {
+                    return Progress::NotMine;
+                }
+                odd(segment, kind, "header", (HEADER as u64, rest.len()), rows);
+                break;
+            };
+            let Some(attributes) = rest.get(HEADER..header.length) else {
+                odd(segment, kind, "attributes", (header.length as u64, rest.len()), rows);
+                break;
+            };
+            set(&mut self.version, segment.dir, Some(header.version));
+            let whole = header.whole();
+            self.unit(segment, header, attributes, rows);
+            let next = usize::try_from(whole).ok().and_then(|whole| rest.get(whole..));
+            if next.is_none() && segment.cut == 0 {
+                odd(segment, kind, "payload", (whole, rest.len()), rows);
+            }
+            rest = next.unwrap_or_default();
+        }
+        Progress::Taken(segment.data.len())
+    }
+}
+
+fn odd(segment: &Segment<'_>, kind: &'static str, detail: &'static str, (needed, had): (u64, usize), rows: &mut Rows<'_>) {
+    let mark = rows.mark(segment.dir, segment.first);
+    let needed = (needed > 0).then_some(needed);
+    rows.odd(mark, segment.last.eff, Odd { kind, detail, needed, had: Some(had as u64) });
+}
+
 impl Decoder for X2x3 {
     fn decode(&mut self, segment: Segment<'_>, rows: &mut Rows<'_>) -> Progress {
         self.series.expire(segment.last.eff, rows);
+        if self.whole {
+            return self.datagram(&segment, rows);
+        }
         if segment.gap > 0 {
             set(&mut self.lost, segment.dir, true);
         }
@@ -128,7 +186,7 @@ impl Decoder for X2x3 {
             return Progress::NeedMore(header.length);
         };
         set(&mut self.version, segment.dir, Some(header.version));
-        let whole = header.length as u64 + u64::from(header.payload);
+        let whole = header.whole();
         self.unit(&segment, header, attributes, rows);
         match usize::try_from(whole) {
             Ok(whole) if whole <= segment.data.len() => Progress::Taken(whole),

@@ -16,6 +16,7 @@ const MOST_PAYLOAD: u32 = 16 << 20;
 /// Payload directions (TS 103 221-2 table 6) that say who sent.
 const TO_TARGET: u16 = 2;
 const FROM_TARGET: u16 = 3;
+const BOTH: u16 = 4;
 /// Characters kept of a name.
 const MOST_NAME: usize = 64;
 
@@ -65,6 +66,11 @@ impl Header {
     pub(super) fn is_usual(&self) -> bool {
         let product = matches!(self.kind, UnitKind::X2 | UnitKind::X3);
         self.format <= 31 && self.direction <= 5 && (product || self.payload == 0)
+    }
+
+    /// Octets of the unit.
+    pub(super) fn whole(&self) -> u64 {
+        self.length as u64 + u64::from(self.payload)
     }
 
     /// The task; none where the unit names none.
@@ -147,6 +153,20 @@ pub(super) struct Attributes {
     facts: Facts,
     /// Octets that they would have needed, where they do not fill the header's length.
     pub(super) short: Option<u64>,
+    /// One of them is not as long as its type is.
+    pub(super) misshapen: bool,
+}
+
+/// Whether an attribute of that type may be so long: sequence number, timestamp, addresses, ports, protocol.
+const fn has_length(kind: u16, length: usize) -> bool {
+    match kind {
+        8 | 10 | 11 => length == 4,
+        9 => matches!(length, 8 | 12),
+        12 | 13 => length == 16,
+        14 | 15 => length == 2,
+        16 => length == 1,
+        _ => true,
+    }
 }
 
 impl Attributes {
@@ -169,6 +189,7 @@ impl Attributes {
 
     fn attribute(&mut self, kind: u16, value: &[u8], key: &Key) {
         let name = || Some(printable(value, MOST_NAME)).filter(|n| !n.is_empty()).map(Name::from);
+        self.misshapen |= !has_length(kind, value.len());
         match kind {
             6 => self.facts.ne_name = name(),
             7 => self.facts.point = name(),
@@ -185,8 +206,8 @@ impl Attributes {
         let count = Count {
             pdus: 1,
             bytes: u64::from(header.payload),
-            from_target: u64::from(header.direction == FROM_TARGET),
-            to_target: u64::from(header.direction == TO_TARGET),
+            from_target: u64::from(matches!(header.direction, FROM_TARGET | BOTH)),
+            to_target: u64::from(matches!(header.direction, TO_TARGET | BOTH)),
             ..Count::default()
         };
         let (correlation, format) = (Some(header.correlation), Some(format_name(header.format)));

@@ -200,6 +200,79 @@ fn the_probe_is_sure_of_units_only() {
 }
 
 #[test]
+fn units_come_in_datagrams_too() {
+    let both = [unit(1, 1, 0, 30), unit(2, 1, 0, 9)].concat();
+    assert_eq!(probe_datagram(&both, Dir::Src), Verdict::Certain);
+    let steps = [src(0, &both), src(S, unit(2, 1, 1, 9)), src(2 * S, keepalive()), dst(2 * S, hex(X3_V5)), src(3 * S, unit(2, 1, 4, 1))];
+    let out = run(&UDP, &steps);
+    assert_eq!(oddities(&out), [""; 0]);
+    let mut sums: std::collections::BTreeMap<_, (u64, u64, u64)> = Default::default();
+    for (head, row) in delivery(&out) {
+        assert_eq!(head.proto, 17);
+        let sum = sums.entry((row.ne.to_string(), row.protocol.to_string())).or_default();
+        *sum = (sum.0 + row.pdus, sum.1 + row.bytes, sum.2 + row.missing);
+    }
+    let want = [(("10.0.0.1", "x2"), (1, 30, 0)), (("10.0.0.1", "x3"), (3, 19, 2)), (("10.0.0.2", "x3"), (1, 16, 0))];
+    assert_eq!(sums.into_iter().collect::<Vec<_>>(), want.map(|((ne, p), sum)| ((ne.to_owned(), p.to_owned()), sum)));
+}
+
+#[test]
+fn datagrams_that_are_not_whole_are_said() {
+    let one = unit(2, 1, 0, 9);
+    for length in 1..one.len() {
+        let cut = Step { cut: (one.len() - length) as u32, ..src(S, &one[..length]) };
+        let out = run(&UDP, &[src(0, &one), cut]);
+        let whole_header = length >= 48;
+        assert_eq!(delivery(&out)[0].1.pdus, 1 + u64::from(whole_header), "{length}");
+        assert_eq!(oddities(&out), vec!["truncated"; usize::from(!whole_header)], "{length}");
+        let out = run(&UDP, &[src(0, &one), src(S, &one[..length])]);
+        assert_eq!(oddities(&out), ["malformed"], "{length}");
+        let sure = probe_datagram(&one[..length], Dir::Src);
+        assert_eq!(sure, if length < HEADER { Verdict::No } else { Verdict::Maybe }, "{length}: the capture may have cut it");
+    }
+    let out = run(&UDP, &[src(0, [&one[..], b"and more"].concat())]);
+    assert_eq!((delivery(&out)[0].1.pdus, oddities(&out)), (1, vec!["malformed".into()]));
+    assert!(run(&UDP, &[src(0, b"no unit at all, but as long as a header would be")]).is_empty());
+}
+
+#[test]
+fn every_payload_format_and_direction_is_counted() {
+    let formats = [
+        "keepalive", "ts102232", "ts33128", "ts33108", "proprietary", "ipv4", "ipv6", "ethernet", "rtp", "sip", "dhcp", "radius", "gtpu", "msrp",
+        "eps_iri", "mime", "unstructured", "other",
+    ];
+    for (number, name) in formats.into_iter().enumerate() {
+        let mut one = unit(2, 1, 0, 4);
+        one[13] = number as u8;
+        assert_eq!(delivery(&run(&X2X3, &[src(0, one)]))[0].1.format.as_deref(), Some(name));
+    }
+    let towards = [0, 1, 2, 3, 4, 5].map(|direction| {
+        let mut one = unit(2, 1, 0, 4);
+        one[15] = direction;
+        let row = delivery(&run(&X2X3, &[src(0, one)])).remove(0).1;
+        (row.to_target, row.from_target)
+    });
+    assert_eq!(towards, [(0, 0), (0, 0), (1, 0), (0, 1), (1, 1), (0, 0)]);
+}
+
+#[test]
+fn attributes_are_as_long_as_their_type_is() {
+    let with = |kind: u16, length: u16| {
+        let mut one = unit(2, 1, 0, 0);
+        one[4..8].copy_from_slice(&(52 + u32::from(length)).to_be_bytes());
+        one.extend([kind.to_be_bytes(), length.to_be_bytes()].concat());
+        one.extend(vec![0; usize::from(length)]);
+        let out = run(&X2X3, &[src(0, one)]);
+        assert_eq!(delivery(&out)[0].1.pdus, 1);
+        oddities(&out).len()
+    };
+    for (kind, length) in [(9, 8), (9, 12), (10, 4), (11, 4), (12, 16), (13, 16), (14, 2), (15, 2), (16, 1), (1, 7), (4, 0), (22, 99), (999, 3)] {
+        assert_eq!(with(kind, length), 0, "{kind} {length}");
+        assert_eq!(with(kind, length + 1), usize::from((8..=16).contains(&kind)), "{kind} {length} and one more");
+    }
+}
+
+#[test]
 fn every_truncation_is_survived() {
     let all = [hex(X3), hex(X3_V5)].concat();
     for length in 0..all.len() {
@@ -213,6 +286,8 @@ proptest! {
     #[test]
     fn any_octets_are_survived(data in proptest::collection::vec(any::<u8>(), 0..400), at in 0_usize..400) {
         probe(&data, Dir::Src);
+        probe_datagram(&data, Dir::Src);
+        run(&UDP, &[src(0, unit(1, 1, 0, 3)), src(1, &data)]);
         let (a, b) = data.split_at(at.min(data.len()));
         run(&X2X3, &[src(0, unit(1, 1, 0, 3)), src(1, a), src(2, b)]);
     }
