@@ -88,7 +88,9 @@ fn trouble(input: &Value) -> Option<String> {
 fn rules(rules: &Value) -> Vec<String> {
     let Some(not) = rules["not_evaluated"].as_array() else { return Vec::new() };
     let plain = |v: &Value| v.as_str().unwrap_or_default().to_owned();
-    let head = format!("rules     {} loaded, {} evaluated, {} not evaluated", rules["loaded"], rules["evaluated"], not.len());
+    let (partly, wholly): (Vec<_>, Vec<_>) = not.iter().partition(|rule| rule["partly"] == true);
+    let partly = if partly.is_empty() { String::new() } else { format!(", {} not in all windows", partly.len()) };
+    let head = format!("rules     {} loaded, {} evaluated, {} not evaluated{partly}", rules["loaded"], rules["evaluated"], wholly.len());
     let each = not.iter().map(|rule| format!("          {}: {}", plain(&rule["code"]), plain(&rule["reason"])));
     std::iter::once(head).chain(each).collect()
 }
@@ -110,10 +112,13 @@ mod tests {
     fn lines_say_what_the_summary_has_and_nothing_else() {
         let hunt = json!({
             "rows": { "flow": 3, "dns": 0 }, "late": 2, "dropped": { "memory": 1 }, "findings": { "high": 0 },
-            "rules": { "loaded": 2, "evaluated": 1, "not_evaluated": [{ "code": "LI-01", "reason": "needs site table warrants" }] },
+            "rules": { "loaded": 3, "evaluated": 2, "not_evaluated": [
+                { "code": "LI-01", "reason": "needs site table warrants", "partly": false },
+                { "code": "LI-15", "reason": "suspended in 3 of 40 windows: sensor tap1 was blind (AF-08)", "partly": true },
+            ] },
         });
         let text = lines(&hunt);
-        for line in ["rows      flow 3\n", "dropped   memory 1\n", "late      2 rows", "          LI-01: needs site table warrants\n", "findings  none\n"] {
+        for line in ["rows      flow 3\n", "dropped   memory 1\n", "late      2 rows", "          LI-01: needs site table warrants\n", "3 loaded, 2 evaluated, 1 not evaluated, 1 not in all windows\n", "findings  none\n"] {
             assert!(text.contains(line), "{text}");
         }
         assert!(!text.contains("packets") && !text.contains("decoded"), "{text}");

@@ -30,7 +30,7 @@ pub fn run_cases(rule: &Rule) -> Vec<CaseResult> {
 #[must_use]
 pub fn check_rules(rules: &[Rule]) -> Vec<(String, String)> {
     let site = Site::default();
-    let planner = match Planner::new(site.zones()) {
+    let planner = match Planner::new(&site) {
         Ok(planner) => planner,
         Err(message) => return vec![("(engine)".to_owned(), message)],
     };
@@ -69,7 +69,7 @@ fn run(rule: &Rule, case: &Case) -> Result<(), String> {
     if let Some(message) = engine.failure() {
         return Err(message.to_owned());
     }
-    let reason = engine.stats().not_evaluated.into_iter().next().map(|n| n.reason);
+    let reason = engine.stats().not_evaluated.into_iter().find(|n| !n.partly).map(|n| n.reason);
     compare(case, &findings, reason.as_deref(), &key)
 }
 

@@ -7,7 +7,6 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
-    time::Duration,
 };
 
 use arrow::array::RecordBatch;
@@ -15,11 +14,13 @@ use lidr_rules::{Rule, Window};
 use lidr_schema::{TableId, dynamic::conform};
 
 use crate::{
-    EngineError, Finding, Site,
+    EngineError, EngineStats, Finding, NotEvaluated, Site,
+    blind::{Blindness, Waits, can_be_suspended},
     fold::{Facts, Fold, Hit},
     judge::Moment,
     plan::Planner,
     rows::{Rows, dues},
+    runs::{self, Run},
     state::{State, lacks},
     stopwatch::timed,
 };
@@ -44,36 +45,6 @@ pub struct BrokerOrigin {
     pub first_offset: i64,
 }
 
-/// A rule that was not evaluated, and why.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
-pub struct NotEvaluated {
-    /// Catalogue code of the rule.
-    pub code: String,
-    /// What it would have needed.
-    pub reason: String,
-}
-
-/// What the engine did.
-#[derive(Clone, Debug, Default)]
-pub struct EngineStats {
-    /// Rules given.
-    pub loaded: usize,
-    /// Rules that judged, or would have if there had been rows.
-    pub evaluated: usize,
-    /// Rules that could not judge, in the order of their codes.
-    pub not_evaluated: Vec<NotEvaluated>,
-    /// Time spent in each rule, by code.
-    pub seconds: BTreeMap<String, Duration>,
-    /// Rows pushed.
-    pub rows: u64,
-    /// Rows that came behind the watermark.
-    pub late: u64,
-    /// Most rows held at once.
-    pub peak_rows: u64,
-    /// What was dropped at a bound, by bound.
-    pub dropped: BTreeMap<&'static str, u64>,
-}
-
 /// The rule engine: single-threaded, no wall clock.
 #[derive(Debug)]
 pub struct Engine {
@@ -84,6 +55,8 @@ pub struct Engine {
     site: Site,
     rows: Rows,
     fold: Fold,
+    waits: Waits,
+    blindness: Blindness,
     /// Results on single rows that are not written yet, by the moment they were made.
     waiting: BTreeMap<i64, Vec<(usize, Hit)>>,
     watermark: i64,
@@ -94,27 +67,18 @@ pub struct Engine {
 /// Greatest distance of a `due` from the epoch, µs: arithmetic on windows stays far from its limits.
 const MOST_TIME: i64 = 40_000_000_000_000_000;
 
-/// A run that is due at some moment.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Run {
-    moment: i64,
-    rule: usize,
-    window: i64,
-    full: bool,
-}
-
 impl Engine {
     /// Plans every rule once.
     ///
     /// # Errors
     /// If a rule does not plan; the error names its file.
     pub fn new(rules: &[Rule], site: Site, options: EngineOptions) -> Result<Self, EngineError> {
-        let planner = Planner::new(site.zones()).map_err(EngineError::Setup)?;
+        let planner = Planner::new(&site).map_err(EngineError::Setup)?;
         let mut stats = EngineStats { loaded: rules.len(), ..EngineStats::default() };
         let (mut kept, mut states) = (Vec::new(), Vec::new());
         for rule in rules {
             if let Some(reason) = lacks(rule, &site) {
-                stats.not_evaluated.push(NotEvaluated { code: rule.code.clone(), reason });
+                stats.not_evaluated.push(NotEvaluated { code: rule.code.clone(), reason, partly: false });
                 continue;
             }
             states.push(State::new(rule, &planner, &site, &options)?);
@@ -122,7 +86,12 @@ impl Engine {
         }
         stats.evaluated = kept.len();
         stats.not_evaluated.sort();
+        let suspended: Vec<String> = kept.iter().filter(|r| can_be_suspended(r)).map(|r| r.code.clone()).collect();
+        for (rule, state) in kept.iter().zip(&mut states).filter(|(rule, _)| rule.suspends) {
+            state.facts.suspends = suspended.iter().filter(|code| **code != rule.code).cloned().collect();
+        }
         let facts = states.iter().map(|s| s.facts.clone()).collect();
+        let waits = Waits::of(&kept);
         Ok(Self {
             rules: kept,
             states,
@@ -130,7 +99,9 @@ impl Engine {
             planner,
             site,
             rows: Rows::default(),
-            fold: Fold::default(),
+            fold: Fold::new(waits.clone()),
+            waits,
+            blindness: Blindness::default(),
             waiting: BTreeMap::new(),
             watermark: i64::MIN,
             due: None,
@@ -259,25 +230,9 @@ impl Engine {
         }
     }
 
-    /// Each rule's next run, if it is due, in the order of moments.
     fn next_runs(&mut self, until: i64) -> Vec<Run> {
-        let Some((first, last)) = self.due else { return Vec::new() };
-        let mut out = Vec::new();
-        for (number, (rule, state)) in self.rules.iter().zip(&mut self.states).enumerate() {
-            let Some(w) = rule.window.filter(|_| state.failed.is_none()) else { continue };
-            let full = *state.next.get_or_insert(first.div_euclid(w.size));
-            let early = *state.next_pending.get_or_insert(full);
-            for (window, after, full) in [(full, w.after, true), (early, 0, false)] {
-                let wanted = full || rule.pending.is_some();
-                let Some(window) = state.next_window(rule, &self.rows, window, after).filter(|_| wanted) else { continue };
-                let moment = (window + 1) * w.size + after;
-                if moment <= until && window * w.size <= last {
-                    out.push(Run { moment, rule: number, window, full });
-                }
-            }
-        }
-        out.sort();
-        out
+        let Some(range) = self.due else { return Vec::new() };
+        runs::next(&self.rules, &mut self.states, &self.rows, &self.waits, range, until)
     }
 
     fn window(&mut self, run: Run, end: Option<i64>) {
@@ -291,22 +246,29 @@ impl Engine {
             state.next_pending = Some(run.window + 1);
         }
         state.note(&self.rows, run.window, (start - before, until));
-        // What was not seen may still have been to come.
-        let blind = rule.absence && end.is_some_and(|end| until > end);
-        if blind {
-            state.blind += 1;
-        } else {
+        state.windows += u64::from(run.full);
+        // What was not seen may still have been to come, or have been where nobody looked.
+        let past = rule.absence && end.is_some_and(|end| until > end);
+        let blind = if can_be_suspended(rule) { self.blindness.over(start - before, until) } else { BTreeSet::new() };
+        let judged = !past && blind.is_empty();
+        if past {
+            state.past_end += 1;
+        } else if !judged && run.full {
+            state.suspended.add(&blind);
+        } else if judged {
             let moment = Moment { window: Some((start, stop)), made: Some(stop + after), pending: !run.full };
             let (hits, took) = timed(|| state.run(rule, &self.planner, &self.site, &self.rows, (start - before, until), moment));
             *self.stats.seconds.entry(rule.code.clone()).or_default() += took;
-            for hit in state.judged(hits) {
+            let hits = state.judged(hits);
+            self.blindness.mark(rule, (start, stop), &hits);
+            for hit in hits {
                 self.fold.add(run.rule, rule, hit);
             }
         }
         if run.full && state.failed.is_none() {
             let learnt = state.learn(rule, &self.planner, &self.rows, start, stop);
             state.sound(learnt);
-            if rule.pending.is_some() && !blind {
+            if rule.pending.is_some() && judged {
                 self.fold.unconfirmed(run.rule, (start, stop));
             }
         }
@@ -315,14 +277,19 @@ impl Engine {
     /// Lets go of rows that no window to come may see.
     fn forget(&mut self) {
         let mut needed: BTreeMap<TableId, i64> = BTreeMap::new();
+        let mut dark = i64::MAX;
         for (rule, state) in self.windowed().filter(|(_, s)| s.failed.is_none()) {
             let Some(w) = rule.window else { continue };
             let from = state.next.map_or(i64::MIN, |next| next * w.size - w.before);
+            if can_be_suspended(rule) {
+                dark = dark.min(from);
+            }
             // An early run never comes after the full one, so the full one's rows are enough for both.
             for table in state.reads() {
                 needed.entry(table).and_modify(|n| *n = from.min(*n)).or_insert(from);
             }
         }
+        self.blindness.forget(dark);
         self.rows.forget(|table| needed.get(&table).copied().unwrap_or(i64::MAX));
     }
 
@@ -331,9 +298,12 @@ impl Engine {
     pub fn stats(&self) -> EngineStats {
         let mut stats = self.stats.clone();
         for (rule, state) in self.rules.iter().zip(&self.states) {
-            let Some(reason) = state.reason() else { continue };
-            stats.evaluated -= 1;
-            stats.not_evaluated.push(NotEvaluated { code: rule.code.clone(), reason });
+            if state.suspended.windows > 0 {
+                stats.suspended.insert(rule.code.clone(), state.suspended.windows);
+            }
+            let Some((reason, partly)) = state.reason() else { continue };
+            stats.evaluated -= usize::from(!partly);
+            stats.not_evaluated.push(NotEvaluated { code: rule.code.clone(), reason, partly });
         }
         stats.not_evaluated.sort();
         let forgotten: u64 = self.states.iter().map(State::forgotten).sum();

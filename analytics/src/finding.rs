@@ -69,6 +69,8 @@ pub struct Own {
     pub absorbs: Vec<String>,
     /// Tables that the rule would have used and that were absent.
     pub without: Vec<String>,
+    /// Rules that argue from absence and are not judged where this finding holds.
+    pub suspends: Vec<String>,
     /// Rows arrived behind the watermark.
     pub late: bool,
     /// Not confirmed yet: context after the window is still to come.
@@ -145,8 +147,10 @@ impl Own {
         }
         out.insert("absorbed_by".into(), json!(self.absorbed_by));
         out.insert("absorbs".into(), json!(self.absorbs));
-        if !self.without.is_empty() {
-            out.insert("without".into(), json!(self.without));
+        for (name, list) in [("without", &self.without), ("suspends", &self.suspends)] {
+            if !list.is_empty() {
+                out.insert(name.into(), json!(list));
+            }
         }
         for (name, set) in [("late", self.late), ("pending", self.pending)] {
             if set {

@@ -13,6 +13,7 @@ use lidr_schema::{
 use crate::{
     Finding,
     absorb::Absorbing,
+    blind::Waits,
     finding::Own,
     proof::Proof,
 };
@@ -53,6 +54,8 @@ pub(crate) struct Facts {
     pub(crate) site_hash: String,
     pub(crate) key_id: String,
     pub(crate) without: Vec<String>,
+    /// Rules that its findings suspend.
+    pub(crate) suspends: Vec<String>,
 }
 
 #[derive(Debug)]
@@ -103,6 +106,7 @@ pub(crate) struct Fold {
     closing: BTreeSet<(i64, String)>,
     touched: BTreeSet<String>,
     absorbing: Absorbing,
+    waits: Waits,
     /// Ids dropped from the list that absorbing looks at.
     pub(crate) forgotten: u64,
     /// Findings whose last line was written before their bucket's end.
@@ -110,19 +114,24 @@ pub(crate) struct Fold {
 }
 
 /// The bucket of a time, and when it can be closed.
-fn bucket(rule: &Rule, at: i64) -> (i64, i64) {
+fn bucket(rule: &Rule, at: i64, waits: &Waits) -> (i64, i64) {
     let length = rule.bucket.max(1);
     let start = at.div_euclid(length) * length;
     let end = start + length;
     // The last window that may still find something in the bucket covers its last microsecond.
-    let closes = rule.window.map_or(end, |w| ((end - 1).div_euclid(w.size) + 1) * w.size + w.after);
+    let closes = rule.window.map_or(end, |w| waits.moment(rule, ((end - 1).div_euclid(w.size) + 1) * w.size + w.after));
     (start, closes)
 }
 
 impl Fold {
+    /// Nothing found yet; runs wait as they do in the engine.
+    pub(crate) fn new(waits: Waits) -> Self {
+        Self { waits, ..Self::default() }
+    }
+
     /// Adds a result.
     pub(crate) fn add(&mut self, number: usize, rule: &Rule, hit: Hit) {
-        let (start, closes) = bucket(rule, hit.at);
+        let (start, closes) = bucket(rule, hit.at, &self.waits);
         let names: Vec<String> = hit.entity.iter().map(|r| r.name.clone()).collect();
         let uid = uid(&rule.code, rule.version, &names, start);
         if let Some(open) = self.open.get_mut(&uid) {
@@ -291,6 +300,7 @@ impl Fold {
                 absorbed_by: self.absorbing.absorbed_by(rules, rule, open.made, &open.by),
                 absorbs: self.absorbing.absorbs(rule, open.made, &open.by),
                 without: facts.without.clone(),
+                suspends: facts.suspends.clone(),
                 late: open.late,
                 pending: open.pending && activity != Activity::Close,
             },

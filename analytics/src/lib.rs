@@ -5,6 +5,7 @@
 
 mod absorb;
 mod attack;
+mod blind;
 mod cases;
 mod detect;
 mod engine;
@@ -26,17 +27,20 @@ pub mod progress;
 mod proof;
 pub mod query;
 mod rows;
+mod runs;
 pub mod site;
 mod state;
+mod stats;
 mod stopwatch;
 pub mod time;
 pub mod udf;
 
 pub use cases::{CaseResult, check_rules, run_cases};
-pub use engine::{BrokerOrigin, Engine, EngineOptions, EngineStats, NotEvaluated};
+pub use engine::{BrokerOrigin, Engine, EngineOptions};
 pub use error::{EngineError, SiteError};
 pub use finding::{Finding, Own};
 pub use site::Site;
+pub use stats::{EngineStats, NotEvaluated};
 
 #[cfg(test)]
 mod tests;

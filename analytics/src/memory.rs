@@ -2,15 +2,18 @@
 //!
 //! Written after a window has run, with the rows due inside it, in row order; read as a table of its own by the next window. A
 //! later add replaces values and keeps `first_seen`; at the bound the entry added to longest ago goes.
+//!
+//! A memory with `rates` keeps what a key's rows of one window add up to, on the average: of all windows that had rows while they
+//! are few, then with a weight of one in [`RATE_WINDOWS`] for each new one, so that it follows a network that changes over days.
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
 };
 
 use arrow::{
-    array::{ArrayRef, AsArray, RecordBatch, TimestampMicrosecondArray, new_null_array},
+    array::{ArrayRef, AsArray, Float64Array, Int64Array, RecordBatch, TimestampMicrosecondArray, new_null_array},
     compute::cast,
-    datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit, TimestampMicrosecondType},
+    datatypes::{DataType, Field, Int64Type, Schema, SchemaRef, TimeUnit, TimestampMicrosecondType},
     row::{OwnedRow, RowConverter, SortField},
 };
 use datafusion::common::ScalarValue;
@@ -18,11 +21,17 @@ use lidr_rules::Remember;
 
 use crate::{Site, plan::Plan};
 
+/// Windows after which a rate's average lets go of the oldest ones: a day of windows of five minutes.
+const RATE_WINDOWS: i64 = 288;
+
 #[derive(Debug)]
 struct Entry {
     cells: Vec<ScalarValue>,
     first: i64,
     last: i64,
+    rates: Vec<f64>,
+    /// Windows that the rates were learnt from, [`RATE_WINDOWS`] at most.
+    windows: i64,
 }
 
 /// The memory of one rule under one name.
@@ -43,17 +52,20 @@ fn time() -> DataType {
     DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()))
 }
 
-/// The schema of a memory table: key, value, `first_seen`, `last_seen`.
-fn schema_of(plan: &Plan, columns: usize) -> SchemaRef {
-    let own = plan.schema.fields().iter().take(columns).map(|f| Field::new(f.name(), f.data_type().clone(), true));
+/// The schema of a memory table: key, value, `first_seen`, `last_seen`, and with rates their averages and `windows`.
+fn schema_of(plan: &Plan, def: &Remember) -> SchemaRef {
+    let own = plan.schema.fields().iter().take(def.key.len() + def.value.len());
+    let own = own.map(|f| Field::new(f.name(), f.data_type().clone(), true));
     let times = ["first_seen", "last_seen"].map(|name| Field::new(name, time(), false));
-    Arc::new(Schema::new(own.chain(times).collect::<Vec<_>>()))
+    let rates = def.rates.iter().map(|name| Field::new(name, DataType::Float64, false));
+    let windows = (!def.rates.is_empty()).then(|| Field::new("windows", DataType::Int64, false));
+    Arc::new(Schema::new(own.chain(times).chain(rates).chain(windows).collect::<Vec<_>>()))
 }
 
 impl Memory {
     /// An empty memory, or one seeded from what the site knows.
     pub(crate) fn new(def: &Remember, plan: Plan, site: &Site) -> Result<Self, String> {
-        let schema = schema_of(&plan, def.key.len() + def.value.len());
+        let schema = schema_of(&plan, def);
         let fields = schema.fields().iter().take(def.key.len()).map(|f| SortField::new(f.data_type().clone()));
         let keys = RowConverter::new(fields.collect()).map_err(|e| e.to_string())?;
         let (entries, by_age) = (BTreeMap::new(), BTreeSet::new());
@@ -89,8 +101,7 @@ impl Memory {
         let (first, last) = (times("first_seen"), times("last_seen"));
         let keys = self.keys(&columns)?;
         for ((i, key), (first, last)) in keys.iter().enumerate().zip(first.into_iter().zip(last)) {
-            self.put(key.owned(), &columns, i, first)?;
-            self.put(key.owned(), &columns, i, last.max(first))?;
+            self.put(key.owned(), &columns, i, (first, last.max(first)))?;
         }
         Ok(())
     }
@@ -107,15 +118,17 @@ impl Memory {
             let own = batch.columns().get(..columns).unwrap_or_default();
             let keys = self.keys(own)?;
             let flag = |name: &str| batch.column_by_name(name).and_then(|c| c.as_boolean_opt()).cloned();
-            let due = batch.column_by_name("lidr_due").and_then(|c| c.as_primitive_opt::<TimestampMicrosecondType>());
-            let (Some(add), Some(drop_), Some(due)) = (flag("lidr_add"), flag("lidr_drop"), due) else {
+            let time = |name: &str| batch.column_by_name(name).and_then(|c| c.as_primitive_opt::<TimestampMicrosecondType>());
+            let (Some(add), Some(drop_), Some(due)) = (flag("lidr_add"), flag("lidr_drop"), time("lidr_due")) else {
                 return Err("a memory's plan lost its columns".to_owned());
             };
+            let first = time("lidr_first").unwrap_or(due);
             for (row, key) in keys.iter().enumerate() {
                 if drop_.value(row) {
                     self.forget(key.owned());
                 } else if add.value(row) {
-                    self.put(key.owned(), own, row, due.value(row))?;
+                    self.put(key.owned(), own, row, (first.value(row), due.value(row)))?;
+                    self.rate(&key.owned(), batch, row);
                 }
             }
         }
@@ -126,7 +139,18 @@ impl Memory {
         self.keys.convert_columns(columns.get(..self.def.key.len()).unwrap_or_default()).map_err(|e| e.to_string())
     }
 
-    fn put(&mut self, key: OwnedRow, columns: &[ArrayRef], row: usize, due: i64) -> Result<(), String> {
+    /// One window more in the averages of a key: `row` holds what its rows add up to.
+    fn rate(&mut self, key: &OwnedRow, batch: &RecordBatch, row: usize) {
+        let Some(entry) = self.entries.get_mut(key).filter(|_| !self.def.rates.is_empty()) else { return };
+        entry.windows = (entry.windows + 1).min(RATE_WINDOWS);
+        for (name, mean) in self.def.rates.iter().zip(&mut entry.rates) {
+            let sums = batch.column_by_name(name).and_then(|c| c.as_primitive_opt::<Int64Type>());
+            let sum = sums.map_or(0.0, |s| s.value(row) as f64);
+            *mean += (sum - *mean) / entry.windows as f64;
+        }
+    }
+
+    fn put(&mut self, key: OwnedRow, columns: &[ArrayRef], row: usize, (first, due): (i64, i64)) -> Result<(), String> {
         let cells = columns.iter().map(|c| ScalarValue::try_from_array(c, row).map_err(|e| e.to_string()));
         let cells = cells.collect::<Result<Vec<_>, _>>()?;
         self.table = None;
@@ -138,7 +162,7 @@ impl Memory {
                 self.by_age.insert((entry.last, key));
             }
             None => {
-                self.entries.insert(key.clone(), Entry { cells, first: due, last: due });
+                self.entries.insert(key.clone(), Entry { cells, first, last: due, rates: vec![0.0; self.def.rates.len()], windows: 0 });
                 self.by_age.insert((due, key));
             }
         }
@@ -188,6 +212,13 @@ impl Memory {
         };
         arrays.push(times(|e| e.first));
         arrays.push(times(|e| e.last));
+        for i in 0..self.def.rates.len() {
+            let means = self.entries.values().map(|e| e.rates.get(i).copied().unwrap_or_default());
+            arrays.push(Arc::new(Float64Array::from_iter_values(means)));
+        }
+        if !self.def.rates.is_empty() {
+            arrays.push(Arc::new(Int64Array::from_iter_values(self.entries.values().map(|e| e.windows))));
+        }
         Ok(RecordBatch::try_new(Arc::clone(&self.schema), arrays)?)
     }
 }

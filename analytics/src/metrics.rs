@@ -40,6 +40,7 @@ pub struct Metrics {
     rule_seconds: GaugeVec,
     findings: IntCounterVec,
     not_evaluated: IntGaugeVec,
+    suspended: IntCounterVec,
     rules_loaded: IntGauge,
     late: IntCounter,
     ready: AtomicBool,
@@ -90,7 +91,8 @@ impl Metrics {
             watermark: gauge("lidr_watermark_seconds", "Event time up to which everything was judged, seconds since the epoch.")?,
             watermark_delay: gauge("lidr_watermark_delay_seconds", "Newest row's time less the watermark.")?,
             findings: counters("lidr_findings_total", "Lines of findings written.", &["code", "severity"])?,
-            not_evaluated: gauges("lidr_rule_not_evaluated", "1 for a rule that cannot be judged for lack of a site table.", &["code"])?,
+            not_evaluated: gauges("lidr_rule_not_evaluated", "1 for a rule that could not be judged, for want of a site table or of a sensor that sees.", &["code"])?,
+            suspended: counters("lidr_rule_windows_suspended_total", "Windows a rule was not judged in because a sensor was blind.", &["code"])?,
             rules_loaded: gauge("lidr_rules_loaded", "Rules loaded.")?,
             rule_seconds,
             late,
@@ -127,7 +129,10 @@ impl Metrics {
         self.ready.store(true, Ordering::Relaxed);
         self.rules_loaded.set(i64::try_from(stats.loaded).unwrap_or(i64::MAX));
         for not in &stats.not_evaluated {
-            self.not_evaluated.with_label_values(&[&not.code]).set(1);
+            self.not_evaluated.with_label_values(&[&not.code]).set(i64::from(!not.partly));
+        }
+        for (code, windows) in &stats.suspended {
+            raise(&self.suspended.with_label_values(&[code]), *windows);
         }
         for (code, took) in &stats.seconds {
             self.rule_seconds.with_label_values(&[code]).set(took.as_secs_f64());
@@ -231,7 +236,8 @@ mod tests {
         metrics.newest(9_000_000);
         let mut stats = EngineStats { loaded: 2, late: 1, ..EngineStats::default() };
         stats.seconds.insert("LI-01".into(), std::time::Duration::from_millis(5));
-        stats.not_evaluated.push(crate::NotEvaluated { code: "LI-02".into(), reason: "x".into() });
+        stats.not_evaluated.push(crate::NotEvaluated { code: "LI-02".into(), ..Default::default() });
+        stats.suspended.insert("LI-15".into(), 3);
         stats.dropped.insert("memory", 1);
         metrics.engine(&stats, 5_000_000);
         metrics.finding("LI-01", Severity::Critical);

@@ -29,9 +29,9 @@ use lidr_schema::{TableId, table::ALL};
 use serde_json::Value;
 
 use crate::{
-    detect,
+    Site, detect,
     leaf::{Leaf, Slots},
-    udf::{self, Edges, Zones},
+    udf::{self, Edges},
 };
 
 /// Longest query, so that its depth is bounded, too.
@@ -88,7 +88,7 @@ pub(crate) fn event_schema(table: TableId) -> SchemaRef {
 
 impl Planner {
     /// A catalogue of all event and site tables.
-    pub(crate) fn new(zones: &Arc<Zones>) -> Result<Self, String> {
+    pub(crate) fn new(site: &Site) -> Result<Self, String> {
         let mut config = SessionConfig::new().with_target_partitions(1).with_batch_size(8192);
         config.options_mut().sql_parser.map_string_types_to_utf8view = false;
         // A filter that grows while a join runs is state of one run, which a plan that is run again must not have.
@@ -98,7 +98,7 @@ impl Planner {
         for name in CLOCKS {
             context.deregister_udf(name);
         }
-        udf::register(&context, zones, &edges);
+        udf::register(&context, site.zones(), site.key(), &edges);
         let runtime = tokio::runtime::Builder::new_current_thread().build().map_err(|e| e.to_string())?;
         let planner = Self { environment: context.runtime_env(), context, runtime, edges };
         for table in ALL {
@@ -148,6 +148,20 @@ impl Planner {
         };
         let columns = def.key.iter().chain(&def.value).map(column).collect::<Result<Vec<_>, _>>()?;
         let test = |condition: &str, blank| if condition.trim().is_empty() { blank } else { format!("coalesce(({condition}), false)") };
+        if !def.rates.is_empty() {
+            let sums: Vec<_> = def.rates.iter().map(|name| format!("sum(coalesce(TRY_CAST(\"{name}\" AS BIGINT), 0)) AS \"{name}\"")).collect();
+            let places: Vec<_> = (1..=columns.len()).map(|i| i.to_string()).collect();
+            let text = format!(
+                "SELECT {}, {}, min(due) AS lidr_first, max(due) AS lidr_due, true AS lidr_add, false AS lidr_drop FROM \"{}\" \
+                 WHERE {} GROUP BY {}",
+                columns.join(", "),
+                sums.join(", "),
+                table.name,
+                test(&def.add, "true".to_owned()),
+                places.join(", ")
+            );
+            return self.sql(&text, &BTreeMap::new());
+        }
         let text = format!(
             "SELECT {}, due AS lidr_due, {} AS lidr_add, {} AS lidr_drop FROM \"{}\"",
             columns.join(", "),

@@ -44,7 +44,7 @@ pub fn ask(lake: &Lake, site: &Site, text: &str) -> Result<Answer, FeedError> {
     config.options_mut().sql_parser.map_string_types_to_utf8view = false;
     config.options_mut().execution.parquet.schema_force_view_types = false;
     let context = SessionContext::new_with_config(config);
-    udf::register(&context, site.zones(), &Arc::new(Edges::default()));
+    udf::register(&context, site.zones(), None, &Arc::new(Edges::default()));
     for table in SITE_TABLES.iter().flat_map(|t| t.sql()).filter(|t| site.has(&t.name)) {
         if let Some(rows) = site.table(&table.name) {
             context.register_batch(&table.name, rows.clone()).map(drop).map_err(|e| wrong(&e))?;

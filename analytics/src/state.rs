@@ -7,6 +7,7 @@ use lidr_schema::TableId;
 
 use crate::{
     EngineError, EngineOptions, Site,
+    blind::Suspended,
     fold::{Facts, Hit},
     judge::{self, Moment, Seen},
     leaf::Slots,
@@ -32,9 +33,12 @@ pub(crate) struct State {
     pub(crate) facts: Facts,
     /// The last window that held rows.
     last_held: Option<i64>,
-    /// Windows that were judged, and windows that could not be because their context goes past the end of the input.
-    pub(crate) judged: u64,
-    pub(crate) blind: u64,
+    /// Runs that judged, and runs that could not because their context goes past the end of the input.
+    judged: u64,
+    pub(crate) past_end: u64,
+    /// Windows whose full run was due, and those of them in which a sensor was blind.
+    pub(crate) windows: u64,
+    pub(crate) suspended: Suspended,
     /// Why the rule is judged no more.
     pub(crate) failed: Option<String>,
 }
@@ -64,9 +68,22 @@ impl State {
         let events = plan.events();
         let sites = plan.tables.iter().filter(|t| lidr_rules::site::file_of(t).is_some()).cloned().collect();
         let without = rule.uses.iter().filter(|n| TableId::named(n).is_none() && !site.has(n)).cloned().collect();
-        let facts = Facts { site_hash: site.hash().to_owned(), key_id: options.key_id.clone(), without };
-        let (last_held, judged, blind, failed) = (None, 0, 0, None);
-        Ok(Self { plan, events, memories, sites, next: None, next_pending: None, facts, last_held, judged, blind, failed })
+        let facts = Facts { site_hash: site.hash().to_owned(), key_id: options.key_id.clone(), without, suspends: Vec::new() };
+        Ok(Self {
+            plan,
+            events,
+            memories,
+            sites,
+            next: None,
+            next_pending: None,
+            facts,
+            last_held: None,
+            judged: 0,
+            past_end: 0,
+            windows: 0,
+            suspended: Suspended::default(),
+            failed: None,
+        })
     }
 
     /// Whether a window without rows is judged, too: something may follow from what was not seen, or from memory.
@@ -175,10 +192,12 @@ impl State {
         result.map_err(|error| self.failed = Some(error.to_string())).ok()
     }
 
-    /// Why the rule is not evaluated, if that turned out on the way.
-    pub(crate) fn reason(&self) -> Option<String> {
-        let blind = || (self.blind > 0 && self.judged == 0).then(|| "its windows go past the end of the input".to_owned());
-        self.failed.clone().or_else(blind)
+    /// Why the rule is not evaluated, if that turned out on the way, and whether it is so in some windows only.
+    pub(crate) fn reason(&self) -> Option<(String, bool)> {
+        let past = || (self.past_end > 0 && self.judged == 0).then(|| "its windows go past the end of the input".to_owned());
+        let partly = self.failed.is_none() && self.judged > 0;
+        let reason = self.failed.clone().or_else(|| self.suspended.reason(self.windows)).or_else(past)?;
+        Some((reason, partly))
     }
 
     /// Entries that memories of this rule lost at their bound.

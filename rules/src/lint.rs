@@ -36,6 +36,8 @@ pub(crate) fn rule(rule: &Rule, keys: &Keys<'_>, mapped: bool, report: &mut Repo
         report.error(keys.at("entity"), "`entity`: needed at least one column that the finding is about");
     }
     windows(rule, keys, report);
+    suspending(rule, keys, report);
+    memories(rule, keys, report);
     tables(rule, keys, report);
     if let Body::Sql(text) = &rule.body {
         query(rule, &Sql::read(text), keys, report);
@@ -86,6 +88,36 @@ fn windows(rule: &Rule, keys: &Keys<'_>, report: &mut Report) {
             keys.at("absence"),
             "`absence` needs a `window`: a rule on single rows cannot argue from what was not seen",
         );
+    }
+    if rule.suspends {
+        report.error(keys.at("suspends"), "`suspends` needs a `window`: it is the window of a result that is blind");
+    }
+}
+
+/// What every rule must not be that says which windows are blind.
+fn suspending(rule: &Rule, keys: &Keys<'_>, report: &mut Report) {
+    if !rule.suspends {
+        return;
+    }
+    if rule.entity.len() != 1 {
+        let had = rule.entity.len();
+        report.error(keys.at("entity"), format!("`suspends`: needed one `entity`, the sensor that was blind, had {had}"));
+    }
+    if rule.pending.is_some() {
+        report.error(keys.at("pending"), "`suspends`: needed no `pending`: what is not sure yet makes no window blind");
+    }
+}
+
+fn memories(rule: &Rule, keys: &Keys<'_>, report: &mut Report) {
+    for (name, memory) in rule.remembers.iter().filter(|(_, m)| !m.rates.is_empty()) {
+        let what = format!("memory `{name}`");
+        if !memory.value.is_empty() || !memory.drop.is_empty() {
+            report.error(keys.at("remembers"), format!("{what}: needed no `value` and no `drop` beside `rates`"));
+        }
+        let columns = memory.rates.iter().filter_map(|c| memory.from.def().column(c));
+        for column in columns.filter(|c| !c.data_type.is_numeric()) {
+            report.error(keys.at("remembers"), format!("{what}: `rates` needed columns of numbers, had `{}`", column.name));
+        }
     }
 }
 

@@ -33,6 +33,8 @@ pub struct Rule {
     pub pending: Option<Severity>,
     /// Argues from what was not seen.
     pub absence: bool,
+    /// Each result says that a sensor was blind in its window: rules that argue from absence are not judged on rows of it.
+    pub suspends: bool,
     /// What a finding is about, in the order of its id.
     pub entity: Vec<Entity>,
     /// The sentence, with `{column}`, `{zone(column)}`, `{name(column)}`.
@@ -178,6 +180,8 @@ pub struct Remember {
     pub key: Vec<String>,
     /// Value columns, replaced by a later add.
     pub value: Vec<String>,
+    /// Columns of numbers, kept as what the rows of one window added up to, on the average of the last windows that had any.
+    pub rates: Vec<String>,
     /// SQL condition of rows that are kept; empty: all.
     pub add: String,
     /// SQL condition of rows that drop their key; empty: none.

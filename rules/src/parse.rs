@@ -48,6 +48,7 @@ const OWN_KEYS: &[&str] = &[
     "window",
     "pending",
     "absence",
+    "suspends",
     "entity",
     "message",
     "severity_by",
@@ -120,6 +121,7 @@ fn rule(doc: &Node, file: &str, sha256: &str, report: &mut Report) -> Option<Rul
         window,
         pending: level(&keys, "pending", report),
         absence: keys.bool("absence", report),
+        suspends: keys.word("suspends", &["absence"], report).is_some(),
         entity: if plain { src_and_dst() } else { entity(&keys, report) },
         severity_by: keys.get("severity_by").and_then(Node::scalar),
         needs: keys.texts("needs", report),
@@ -224,7 +226,7 @@ fn remembers(keys: &Keys<'_>, report: &mut Report) -> BTreeMap<String, Remember>
     let mut out = BTreeMap::new();
     for (name, node) in keys.map("remembers", report) {
         let what = format!("memory `{}`", name.text);
-        let known = ["from", "key", "value", "add", "drop", "ttl", "max", "seed"];
+        let known = ["from", "key", "value", "rates", "add", "drop", "ttl", "max", "seed"];
         let Some(entry) = Keys::open(node, &what, &known, report) else { continue };
         let from_name = entry.required("from", report);
         let Some(from) = TableId::named(&from_name) else {
@@ -240,6 +242,7 @@ fn remembers(keys: &Keys<'_>, report: &mut Report) -> BTreeMap<String, Remember>
             from,
             key: entry.texts("key", report),
             value: entry.texts("value", report),
+            rates: entry.texts("rates", report),
             add: entry.text("add", report),
             drop: entry.text("drop", report),
             ttl: entry.duration("ttl", report).unwrap_or(400 * DAY),
@@ -249,7 +252,7 @@ fn remembers(keys: &Keys<'_>, report: &mut Report) -> BTreeMap<String, Remember>
         if memory.key.is_empty() {
             report.error(node.line, format!("{what}: needed `key`"));
         }
-        for column in memory.key.iter().chain(&memory.value).filter(|c| from.def().column(c).is_none()) {
+        for column in memory.key.iter().chain(&memory.value).chain(&memory.rates).filter(|c| from.def().column(c).is_none()) {
             report.unknown(
                 node.line,
                 &format!("{what}: table `{from_name}` has no column"),

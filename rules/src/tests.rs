@@ -137,6 +137,7 @@ fn what_a_rule_needs_to_be_complete() {
             .contains("`remembers` needs a `window`")
     );
     assert!(said(ROW, "tests:", "pending: low\ntests:").contains("`pending` needs a `window`"));
+    assert!(said(ROW, "tests:", "suspends: absence\ntests:").contains("`suspends` needs a `window`"));
     assert!(said(OWN, "GROUP BY", "WHERE n > $n GROUP BY").contains("no tunable `n`"));
     assert!(said(OWN, "GROUP BY", "WHERE zone(actor) = 'x' GROUP BY").contains("needed `zones` in `needs` or `uses`"));
     assert!(
@@ -163,6 +164,26 @@ fn a_case_of_a_rule_that_cannot_judge_shows_no_silence() {
     let more = ROW.replace("tests:\n", "tests:\n  - {name: blind, expect: not_evaluated}\n");
     assert_eq!(problems(&more), [""; 0]);
     assert!(parse::file("r.yml", &more).unwrap().0[0].tests[0].not_evaluated);
+}
+
+#[test]
+fn what_makes_a_window_blind_is_one_sensor_and_is_sure() {
+    let blind = OWN.replace("entity: [{col", "suspends: absence\nentity: [{col");
+    assert_eq!(problems(&blind), [""; 0]);
+    assert!(parse::file("r.yml", &blind).unwrap().0.remove(0).suspends);
+    let two = said(&blind, "type: host}]", "type: host}, {col: ne, type: device}]");
+    assert!(two.contains("needed one `entity`, the sensor that was blind, had 2"), "{two}");
+    assert!(said(&blind, "entity: [{col", "pending: low\nentity: [{col").contains("needed no `pending`"));
+    assert!(said(&blind, "suspends: absence", "suspends: absense").contains("did you mean `absence`?"));
+}
+
+#[test]
+fn rates_are_of_numbers_and_stand_alone() {
+    let memory = |m: &str| said(OWN, "entity: [{col", &format!("remembers: {{m: {{from: tasking, key: [ne], {m}}}}}\nentity: [{{col"));
+    assert_eq!(memory("rates: [varbinds]"), "");
+    assert!(memory("rates: [varbnds]").contains("has no column `varbnds`, did you mean `varbinds`?"));
+    assert!(memory("rates: [op]").contains("`rates` needed columns of numbers, had `op`"));
+    assert!(memory("rates: [varbinds], value: [op]").contains("needed no `value` and no `drop` beside `rates`"));
 }
 
 #[test]

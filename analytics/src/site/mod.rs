@@ -34,6 +34,8 @@ pub struct Site {
     zones: Arc<Zones>,
     names: BTreeMap<Ip, String>,
     hash: String,
+    /// What identifiers were hashed with.
+    key: Option<Key>,
 }
 
 impl Site {
@@ -81,7 +83,7 @@ impl Site {
     }
 
     fn from_lines(lines: BTreeMap<String, (PathBuf, Vec<Line>)>, key: &Key, hash: String) -> Result<Self, SiteError> {
-        let mut site = Self { hash, present: lines.keys().cloned().collect(), ..Self::default() };
+        let mut site = Self { hash, present: lines.keys().cloned().collect(), key: Some(key.clone()), ..Self::default() };
         for table in SITE_TABLES {
             let none = (PathBuf::new(), Vec::new());
             let (path, lines) = lines.get(table.name).unwrap_or(&none);
@@ -118,6 +120,11 @@ impl Site {
     /// The zones.
     pub(crate) const fn zones(&self) -> &Arc<Zones> {
         &self.zones
+    }
+
+    /// What its identifiers were hashed with.
+    pub(crate) const fn key(&self) -> Option<&Key> {
+        self.key.as_ref()
     }
 
     /// The name that devices and elements give an address.

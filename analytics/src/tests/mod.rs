@@ -1,4 +1,5 @@
 //! The engine as a whole: what the contract says of windows, memory, folding and determinism, each with rows that show it.
+mod blindness;
 mod folding;
 mod shapes;
 mod windows;
@@ -36,6 +37,7 @@ pub(crate) fn rule(code: &str, sql: &str, window: Option<Window>) -> Rule {
         window,
         pending: None,
         absence: false,
+        suspends: false,
         entity: vec![Entity { col: "actor".into(), kind: "host".into() }],
         message: "{actor} did it".into(),
         severity_by: None,
@@ -66,6 +68,7 @@ pub(crate) fn remember(key: &[&str], add: &str, drop: &str) -> Remember {
         from: TableId::Tasking,
         key: key.iter().map(|k| (*k).to_owned()).collect(),
         value: Vec::new(),
+        rates: Vec::new(),
         add: add.into(),
         drop: drop.into(),
         ttl: 400 * 24 * HOUR,

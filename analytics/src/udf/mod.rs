@@ -1,4 +1,8 @@
-//! Functions for rule authors: addresses, zones, the window's edges.
+//! Functions for rule authors: addresses, zones, pseudonyms, the window's edges.
+//!
+//! `pseudonym_of_ip` lets traffic meet an intercept whose selector is an address: the register and the rows of tasking hold the
+//! selector as a pseudonym only, so the address of a conversation is hashed with the same key. Rules alone have it; in a query at
+//! hand, which is given no key, it knows none: it would tell of any address whether it is tapped.
 mod zones;
 
 use std::sync::{
@@ -15,7 +19,7 @@ use datafusion::{
     execution::context::SessionContext,
     logical_expr::{ColumnarValue, ScalarFunctionImplementation, Volatility, create_udf},
 };
-use lidr_schema::{Cidr, Ip};
+use lidr_schema::{Cidr, Ip, Key, Kind};
 pub use zones::{Zone, Zones};
 
 const SIXTEEN: DataType = DataType::FixedSizeBinary(16);
@@ -35,7 +39,7 @@ impl Edges {
 }
 
 /// Registers all functions.
-pub(crate) fn register(context: &SessionContext, zones: &Arc<Zones>, edges: &Arc<Edges>) {
+pub(crate) fn register(context: &SessionContext, zones: &Arc<Zones>, key: Option<&Key>, edges: &Arc<Edges>) {
     let text = DataType::Utf8;
     let time = DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()));
     let add = |name: &str, takes: Vec<DataType>, gives: DataType, volatility, run: ScalarFunctionImplementation| {
@@ -49,6 +53,8 @@ pub(crate) fn register(context: &SessionContext, zones: &Arc<Zones>, edges: &Arc
     add("zone", vec![SIXTEEN], text, pure, each(1, move |a| zone(&map, a)));
     let map = Arc::clone(zones);
     add("rank", vec![SIXTEEN], DataType::Int64, pure, each(1, move |a| rank(&map, a)));
+    let key = key.cloned();
+    add("pseudonym_of_ip", vec![SIXTEEN], SIXTEEN, pure, each(1, move |a| pseudonym_of_ip(key.as_ref(), a)));
     for (name, is_end) in [("window_start", false), ("window_end", true)] {
         let edges = Arc::clone(edges);
         let run = move |_: &[ColumnarValue]| {
@@ -120,6 +126,19 @@ fn rank(zones: &Zones, arguments: &[ArrayRef]) -> Result<ArrayRef> {
     let addresses = sixteen(addresses)?;
     let ranks = (0..addresses.len()).map(|i| ip_at(addresses, i).and_then(|ip| zones.of(ip)).and_then(|z| z.rank));
     Ok(Arc::new(ranks.collect::<Int64Array>()))
+}
+
+fn pseudonym_of_ip(key: Option<&Key>, arguments: &[ArrayRef]) -> Result<ArrayRef> {
+    let [addresses] = arguments else { return exec_err!("pseudonym_of_ip needs one argument") };
+    let addresses = sixteen(addresses)?;
+    let mut out = FixedSizeBinaryBuilder::with_capacity(addresses.len(), 16);
+    for row in 0..addresses.len() {
+        match (key, ip_at(addresses, row)) {
+            (Some(key), Some(ip)) => out.append_value(key.pseudonym(Kind::Ip, &ip.to_string()).octets())?,
+            _ => out.append_null(),
+        }
+    }
+    Ok(Arc::new(out.finish()))
 }
 
 /// `cidr(address, 'net/len')`: the range is read once where it is a literal, and has to be one; a text of a column that is none
