@@ -21,17 +21,20 @@ pub(crate) fn summary(verb: &str, judging: &Judging, workers: usize, started: In
     let rows: Map<String, Value> = judging.rows.iter().map(|(table, n)| (table.name().to_owned(), json!(n))).collect();
     let mut all = json!({ "verb": verb, "rows": rows });
     put(&mut all, own);
-    put(&mut all, json!({
-        "dropped": dropped,
-        "late": stats.late,
-        "rules": { "loaded": stats.loaded, "evaluated": stats.evaluated, "not_evaluated": stats.not_evaluated },
-        "findings": judging.outputs.by_severity(),
-        "seconds": { "wall": started.elapsed().as_secs_f64(), "cpu": usage::cpu_seconds() },
-        "peak_rss_bytes": usage::peak_rss_bytes(),
-        "version": env!("CARGO_PKG_VERSION"),
-        "workers": workers,
-        "key_id": judging.key_id,
-    }));
+    put(
+        &mut all,
+        json!({
+            "dropped": dropped,
+            "late": stats.late,
+            "rules": { "loaded": stats.loaded, "evaluated": stats.evaluated, "not_evaluated": stats.not_evaluated },
+            "findings": judging.outputs.by_severity(),
+            "seconds": { "wall": started.elapsed().as_secs_f64(), "cpu": usage::cpu_seconds() },
+            "peak_rss_bytes": usage::peak_rss_bytes(),
+            "version": env!("CARGO_PKG_VERSION"),
+            "workers": workers,
+            "key_id": judging.key_id,
+        }),
+    );
     all
 }
 
@@ -50,26 +53,26 @@ pub(crate) fn tell(summary: &Value) -> anyhow::Result<()> {
 
 fn lines(summary: &Value) -> String {
     let mut out = vec![String::new()];
-    if let (Some(packets), Some(octets)) = (summary["packets"].as_u64(), summary["bytes"].as_u64()) {
+    if let (Some(packets), Some(octets)) = (at(summary, "packets").as_u64(), at(summary, "bytes").as_u64()) {
         out.push(format!("packets   {packets} ({octets} octets)"));
     }
-    out.extend(summary["inputs"].as_array().into_iter().flatten().filter_map(trouble));
-    out.push(format!("rows      {}", none_if_empty(counts(&summary["rows"]))));
+    out.extend(at(summary, "inputs").as_array().into_iter().flatten().filter_map(trouble));
+    out.push(format!("rows      {}", none_if_empty(counts(at(summary, "rows")))));
     if summary.get("decoded").is_some() {
-        out.push(format!("decoded   {}", none_if_empty(counts(&summary["decoded"]))));
+        out.push(format!("decoded   {}", none_if_empty(counts(at(summary, "decoded")))));
     }
     for (title, name) in [("skipped  ", "skipped"), ("oddities ", "oddities"), ("dropped  ", "dropped")] {
-        let line = counts(&summary[name]);
+        let line = counts(at(summary, name));
         if !line.is_empty() {
             out.push(format!("{title} {line}"));
         }
     }
-    if let Some(late) = summary["late"].as_u64().filter(|n| *n > 0) {
+    if let Some(late) = at(summary, "late").as_u64().filter(|n| *n > 0) {
         out.push(format!("late      {late} rows came behind the watermark and were judged as if due right after it"));
     }
-    out.extend(rules(&summary["rules"]));
+    out.extend(rules(at(summary, "rules")));
     if summary.get("findings").is_some() {
-        out.push(format!("findings  {}", none_if_empty(counts(&summary["findings"]))));
+        out.push(format!("findings  {}", none_if_empty(counts(at(summary, "findings")))));
     }
     out.push(String::new());
     out.join("\n")
@@ -77,21 +80,22 @@ fn lines(summary: &Value) -> String {
 
 /// What was wrong with an input, if something was.
 fn trouble(input: &Value) -> Option<String> {
-    let path = input["path"].as_str().unwrap_or_default();
-    let truncated = input["truncated"].as_bool().unwrap_or_default();
-    let error = input["error"].as_str().map(str::to_owned);
+    let path = at(input, "path").as_str().unwrap_or_default();
+    let truncated = at(input, "truncated").as_bool().unwrap_or_default();
+    let error = at(input, "error").as_str().map(str::to_owned);
     let said = error.or_else(|| truncated.then(|| "cut: it ends in the middle of a record".to_owned()))?;
     Some(format!("input     {path}: {said}"))
 }
 
 /// Every rule that did not judge, by name: silence of a rule that could not look is not a clean network.
 fn rules(rules: &Value) -> Vec<String> {
-    let Some(not) = rules["not_evaluated"].as_array() else { return Vec::new() };
+    let Some(not) = at(rules, "not_evaluated").as_array() else { return Vec::new() };
     let plain = |v: &Value| v.as_str().unwrap_or_default().to_owned();
-    let (partly, wholly): (Vec<_>, Vec<_>) = not.iter().partition(|rule| rule["partly"] == true);
+    let (partly, wholly): (Vec<_>, Vec<_>) = not.iter().partition(|rule| *at(rule, "partly") == true);
     let partly = if partly.is_empty() { String::new() } else { format!(", {} not in all windows", partly.len()) };
-    let head = format!("rules     {} loaded, {} evaluated, {} not evaluated{partly}", rules["loaded"], rules["evaluated"], wholly.len());
-    let each = not.iter().map(|rule| format!("          {}: {}", plain(&rule["code"]), plain(&rule["reason"])));
+    let (loaded, evaluated) = (at(rules, "loaded"), at(rules, "evaluated"));
+    let head = format!("rules     {loaded} loaded, {evaluated} evaluated, {} not evaluated{partly}", wholly.len());
+    let each = not.iter().map(|rule| format!("          {}: {}", plain(at(rule, "code")), plain(at(rule, "reason"))));
     std::iter::once(head).chain(each).collect()
 }
 
@@ -102,6 +106,11 @@ fn counts(value: &Value) -> String {
 
 fn none_if_empty(text: String) -> String {
     if text.is_empty() { "none".to_owned() } else { text }
+}
+
+/// A field, null where it is not there.
+fn at<'a>(value: &'a Value, name: &str) -> &'a Value {
+    value.get(name).unwrap_or(&Value::Null)
 }
 
 #[cfg(test)]
@@ -118,13 +127,23 @@ mod tests {
             ] },
         });
         let text = lines(&hunt);
-        for line in ["rows      flow 3\n", "dropped   memory 1\n", "late      2 rows", "          LI-01: needs site table warrants\n", "3 loaded, 2 evaluated, 1 not evaluated, 1 not in all windows\n", "findings  none\n"] {
+        for line in [
+            "rows      flow 3\n",
+            "dropped   memory 1\n",
+            "late      2 rows",
+            "          LI-01: needs site table warrants\n",
+            "3 loaded, 2 evaluated, 1 not evaluated, 1 not in all windows\n",
+            "findings  none\n",
+        ] {
             assert!(text.contains(line), "{text}");
         }
         assert!(!text.contains("packets") && !text.contains("decoded"), "{text}");
         let sensor = json!({ "packets": 2, "bytes": 9, "rows": {}, "inputs": [{ "path": "a", "truncated": true }, { "path": "b", "error": "empty" }] });
         let text = lines(&sensor);
-        assert!(text.contains("input     a: cut") && text.contains("input     b: empty\n") && !text.contains("rules"), "{text}");
+        assert!(
+            text.contains("input     a: cut") && text.contains("input     b: empty\n") && !text.contains("rules"),
+            "{text}"
+        );
     }
 
     #[test]

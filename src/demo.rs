@@ -1,5 +1,5 @@
 //! `lidr demo`: an attack in background traffic, found, and told to somebody who has never seen lidr.
-use std::{io::Write, path::PathBuf, process::ExitCode};
+use std::{io::Write, path::Path, process::ExitCode};
 
 use clap::Parser;
 
@@ -29,7 +29,7 @@ pub(crate) fn run(args: &Demo) -> anyhow::Result<ExitCode> {
     Ok(code)
 }
 
-fn replay_as_a_user_would(capture: &PathBuf, site: &PathBuf, found: &PathBuf) -> anyhow::Result<ExitCode> {
+fn replay_as_a_user_would(capture: &Path, site: &Path, found: &Path) -> anyhow::Result<ExitCode> {
     let words = ["lidr".as_ref(), "replay".as_ref(), capture.as_os_str(), "--site".as_ref(), site.as_os_str()];
     let words = words.into_iter().chain(["--out".as_ref(), found.as_os_str(), "--force".as_ref()]);
     match Cli::try_parse_from(words)?.verb {
@@ -38,7 +38,7 @@ fn replay_as_a_user_would(capture: &PathBuf, site: &PathBuf, found: &PathBuf) ->
     }
 }
 
-fn next(capture: &std::path::Path, site: &std::path::Path, found: &std::path::Path) -> String {
+fn next(capture: &Path, site: &Path, found: &Path) -> String {
     format!(
         "\nLook at next:\n\
          - the findings as OCSF lines with frame numbers: {found}/findings.ndjson\n\

@@ -42,7 +42,10 @@ impl Folder {
         let used = fs::metadata(&path).is_ok_and(|m| m.len() > 0) || dir.join("summary.json").exists();
         let again = used && !force;
         if again && !own.as_ref().is_some_and(|own| is_own(dir, &own.name)) {
-            bail!("{} holds the findings of another run: choose another folder, or --force to replace them", dir.display());
+            bail!(
+                "{} holds the findings of another run: choose another folder, or --force to replace them",
+                dir.display()
+            );
         }
         let mut options = OpenOptions::new();
         options.read(true).write(true).create(true).truncate(!again).mode(0o600);
@@ -79,7 +82,8 @@ impl Folder {
         }
         fs::rename(&path, self.kept(start)).with_context(|| path.display().to_string())?;
         let mut options = OpenOptions::new();
-        self.findings = options.write(true).create_new(true).mode(0o600).open(&path).with_context(|| path.display().to_string())?;
+        self.findings =
+            options.write(true).create_new(true).mode(0o600).open(&path).with_context(|| path.display().to_string())?;
         Ok(())
     }
 

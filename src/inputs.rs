@@ -33,7 +33,9 @@ pub(crate) type Unreadable = Vec<Value>;
 
 /// Takes out the files of which nothing can be read (empty, no capture, cut in the header): the others are worth their run, whose
 /// exit status will tell. Nothing at all that is readable is an error, and so is a file that is not there, before anything is made.
-pub(crate) fn readable(sensors: BTreeMap<String, Vec<Input>>) -> anyhow::Result<(BTreeMap<String, Vec<Input>>, Unreadable)> {
+pub(crate) fn readable(
+    sensors: BTreeMap<String, Vec<Input>>,
+) -> anyhow::Result<(BTreeMap<String, Vec<Input>>, Unreadable)> {
     let (mut good, mut bad, mut first) = (BTreeMap::new(), Unreadable::new(), None);
     for (sensor, inputs) in sensors {
         let mut kept = Vec::new();
@@ -60,7 +62,9 @@ pub(crate) fn readable(sensors: BTreeMap<String, Vec<Input>>) -> anyhow::Result<
 /// Reads the head of a file; pipes and standard input can be read only once.
 fn head(input: &Input) -> Result<(), SourceError> {
     match input {
-        Input::Path { path, .. } if !std::fs::metadata(path).is_ok_and(|m| !m.is_file()) => Reader::open(std::slice::from_ref(input)).map(drop),
+        Input::Path { path, .. } if !std::fs::metadata(path).is_ok_and(|m| !m.is_file()) => {
+            Reader::open(std::slice::from_ref(input)).map(drop)
+        }
         _ => Ok(()),
     }
 }
@@ -86,7 +90,13 @@ pub(crate) fn sensor_name(given: Option<&str>, site: &lidr_analytics::Site) -> S
 }
 
 /// The run over one sensor's inputs: its name, and how they are decoded.
-pub(crate) fn config(args: &Decode, sensor: &str, workers: usize, key: &Key, inputs: &[Input]) -> anyhow::Result<Config> {
+pub(crate) fn config(
+    args: &Decode,
+    sensor: &str,
+    workers: usize,
+    key: &Key,
+    inputs: &[Input],
+) -> anyhow::Result<Config> {
     let ports = Ports::read(&args.ports).map_err(|e| anyhow::anyhow!("--port: {e}"))?;
     let started = UNIX_EPOCH.elapsed().map_or(0, |d| d.as_micros());
     let epoch = source::epoch(inputs, &started.to_string(), &ports.text())?;
@@ -101,7 +111,7 @@ pub(crate) fn lake(dir: &Path, config: &Config, key: &Key) -> anyhow::Result<Lak
 
 /// Says which inputs could not be read at the end of a run that did what it could: exit status 2.
 pub(crate) fn complain(unreadable: &Unreadable, code: ExitCode) -> anyhow::Result<ExitCode> {
-    let text = |input: &Value, name: &str| input[name].as_str().unwrap_or_default().to_owned();
+    let text = |input: &Value, name: &str| input.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
     for input in unreadable {
         writeln!(std::io::stderr(), "lidr: {}: {}", text(input, "path"), text(input, "error"))?;
     }
@@ -125,8 +135,10 @@ mod tests {
             dir.path().join(name).display().to_string()
         };
         let head = [0xd4, 0xc3, 0xb2, 0xa1, 2, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 1, 0, 0, 0];
-        let (good, empty, text) = (file("a.pcap", &head), file("b.pcap", b""), file("c.pcap", b"hello, no capture at all"));
-        let read = |inputs: &[&String]| readable(by_sensor(&inputs.iter().map(|i| (*i).clone()).collect::<Vec<_>>(), "local"));
+        let (good, empty, text) =
+            (file("a.pcap", &head), file("b.pcap", b""), file("c.pcap", b"hello, no capture at all"));
+        let read =
+            |inputs: &[&String]| readable(by_sensor(&inputs.iter().map(|i| (*i).clone()).collect::<Vec<_>>(), "local"));
         let (sensors, bad) = read(&[&good, &empty, &text]).unwrap();
         assert_eq!((sensors["local"].len(), bad.len()), (1, 2));
         assert!(bad[0]["error"].as_str().unwrap().starts_with("empty"), "{bad:?}");

@@ -21,6 +21,7 @@ use lidr_ingest::{
     summary::Summary,
 };
 use lidr_schema::{Key, TableId};
+use serde_json::Value;
 
 use crate::{account, args::Replay, inputs, judge::Judging, key};
 
@@ -58,7 +59,7 @@ pub(crate) fn run(args: &Replay, quiet: bool) -> anyhow::Result<ExitCode> {
         own.inputs.iter_mut().try_for_each(InputSummary::hash)?;
     }
     let mut own = own.to_json();
-    if let Some(inputs) = own["inputs"].as_array_mut() {
+    if let Some(inputs) = own.get_mut("inputs").and_then(Value::as_array_mut) {
         inputs.extend(unreadable.iter().cloned());
     }
     let workers = inputs::workers(args.decode.workers);

@@ -57,7 +57,10 @@ fn read(path: &Path, text: &str) -> anyhow::Result<(Command, Properties)> {
         let long = name.replace('_', "-");
         if !known.contains(&long) {
             let near = hint(&nearest(&long, known.iter().map(String::as_str)));
-            bail!("{}: no setting `{name}`{near}: the names are those of the options, `lidr VERB --help` lists them", path.display());
+            bail!(
+                "{}: no setting `{name}`{near}: the names are those of the options, `lidr VERB --help` lists them",
+                path.display()
+            );
         }
         fits(&command, &long, &values).map_err(|message| anyhow!("{}: `{name}`: {message}", path.display()))?;
         options.insert(long, values);
@@ -90,8 +93,12 @@ fn fits(command: &Command, long: &str, values: &[String]) -> Result<(), String> 
 fn takes(arg: &Arg, long: &str, values: &[String]) -> Result<(), String> {
     let one = || if let [one] = values { Ok(one) } else { Err(format!("needed one value, had {}", values.len())) };
     match arg.get_action() {
-        ArgAction::SetTrue if !matches!(one()?.as_str(), "true" | "false") => return Err(format!("needed true or false, had `{}`", one()?)),
-        ArgAction::Count if one()?.parse::<u8>().is_err() => return Err(format!("needed a whole number, had `{}`", one()?)),
+        ArgAction::SetTrue if !matches!(one()?.as_str(), "true" | "false") => {
+            return Err(format!("needed true or false, had `{}`", one()?));
+        }
+        ArgAction::Count if one()?.parse::<u8>().is_err() => {
+            return Err(format!("needed a whole number, had `{}`", one()?));
+        }
         ArgAction::SetTrue | ArgAction::Count => return Ok(()),
         ArgAction::Append => {}
         _ => drop(one()?),
@@ -99,7 +106,8 @@ fn takes(arg: &Arg, long: &str, values: &[String]) -> Result<(), String> {
     let alone = Command::new("lidr").no_binary_name(true).arg(arg.clone().required(false));
     let refused = alone.try_get_matches_from(values.iter().map(|v| format!("--{long}={v}"))).err();
     // The rest of clap's text is about help and usage, which a file has not.
-    let said = |e: clap::Error| e.to_string().lines().next().unwrap_or_default().trim_start_matches("error: ").to_owned();
+    let said =
+        |e: clap::Error| e.to_string().lines().next().unwrap_or_default().trim_start_matches("error: ").to_owned();
     refused.map_or(Ok(()), |e| Err(said(e)))
 }
 
@@ -108,7 +116,8 @@ fn with_defaults(command: Command, options: &Options) -> Command {
     let put = |arg: Arg| {
         let Some(long) = arg.get_long().map(str::to_owned) else { return arg };
         let switch = matches!(arg.get_action(), ArgAction::SetTrue | ArgAction::Count);
-        let arg = arg.env(format!("LIDR_{}", long.replace('-', "_").to_uppercase())).hide_env(switch).hide_env_values(true);
+        let arg =
+            arg.env(format!("LIDR_{}", long.replace('-', "_").to_uppercase())).hide_env(switch).hide_env_values(true);
         match options.get(&long) {
             Some(values) => arg.default_values(values.clone()).required(false),
             None => arg,
@@ -139,7 +148,9 @@ mod tests {
         let file = "workers = 3\nrules = [\"a\", \"b\"]\nquiet = true\n";
         let Verb::Replay(replay) = parsed(file, "lidr replay x.pcap").unwrap().0 else { panic!() };
         assert_eq!((replay.decode.workers, replay.judge.rules.len()), (Some(3), 2));
-        let Verb::Replay(replay) = parsed(file, "lidr replay x.pcap --workers 5 --rules c").unwrap().0 else { panic!() };
+        let Verb::Replay(replay) = parsed(file, "lidr replay x.pcap --workers 5 --rules c").unwrap().0 else {
+            panic!()
+        };
         assert_eq!((replay.decode.workers, replay.judge.rules), (Some(5), vec!["c".into()]));
         let Verb::Rules(Rules::List(list)) = parsed(file, "lidr rules list").unwrap().0 else { panic!() };
         assert_eq!(list.rules.len(), 2, "verbs under verbs as well");
@@ -152,7 +163,9 @@ mod tests {
         let Verb::Watch(watch) = verb else { panic!() };
         assert_eq!((watch.broker.kafka.as_str(), watch.sensors.len()), ("h1:9092,h2:9092", 2));
         assert_eq!(properties, Properties::from([("security.protocol".into(), "SSL".into())]));
-        let Verb::Watch(watch) = parsed("kafka = \"h:1\"\nsensors = \"a,b\"", "lidr watch").unwrap().0 else { panic!() };
+        let Verb::Watch(watch) = parsed("kafka = \"h:1\"\nsensors = \"a,b\"", "lidr watch").unwrap().0 else {
+            panic!()
+        };
         assert_eq!((watch.broker.kafka.as_str(), watch.sensors.len()), ("h:1", 2));
     }
 
@@ -160,7 +173,10 @@ mod tests {
     fn what_no_option_takes_is_refused_with_its_name() {
         assert!(refused("wokers = 3").contains("lidr.toml: no setting `wokers`, did you mean `workers`?"));
         assert!(refused("[site]\nx = 1").contains("unknown section [site]"));
-        assert!(refused("workers = \"many\"").contains("`workers`: ") && refused("workers = \"many\"").contains("had `many`"));
+        assert!(
+            refused("workers = \"many\"").contains("`workers`: ")
+                && refused("workers = \"many\"").contains("had `many`")
+        );
         assert!(refused("workers = [1, 2]").contains("needed one value, had 2"));
         assert!(refused("quiet = \"yes\"").contains("needed true or false, had `yes`"));
         assert!(refused("help = true").contains("no setting `help`"));
@@ -170,6 +186,9 @@ mod tests {
     #[test]
     fn the_command_is_sound_with_and_without_a_file() {
         with_defaults(Cli::command(), &Options::new()).debug_assert();
-        read("lidr.toml".as_ref(), "verbose = 2\nsite = \"s\"\nfrom = \"2026-01-01T00:00:00Z\"").unwrap().0.debug_assert();
+        read("lidr.toml".as_ref(), "verbose = 2\nsite = \"s\"\nfrom = \"2026-01-01T00:00:00Z\"")
+            .unwrap()
+            .0
+            .debug_assert();
     }
 }

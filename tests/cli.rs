@@ -48,10 +48,24 @@ fn a_lake_is_queried_as_text_and_as_json() {
     assert!(ok(["hunt", "--lake", &lake, "--sql", query]).starts_with("src_ip"));
     let line: Value = serde_json::from_str(&ok(["hunt", "--lake", &lake, "--sql", query, "--format", "json"])).unwrap();
     assert!(line["n"].is_u64() && line["src_ip"].as_str().unwrap().contains('.'), "{line}");
-    let orders = ok(["hunt", "--lake", &lake, "--site", &s.path("site"), "--sql", "SELECT count(*) AS n FROM warrants", "--format", "json"]);
+    let orders = ok([
+        "hunt",
+        "--lake",
+        &lake,
+        "--site",
+        &s.path("site"),
+        "--sql",
+        "SELECT count(*) AS n FROM warrants",
+        "--format",
+        "json",
+    ]);
     assert!(orders.starts_with("{\"n\":") && orders != "{\"n\":0}\n", "{orders}");
     let mut command = Command::new(env!("CARGO_BIN_EXE_lidr"));
-    let other = command.args(["hunt", "--lake", &lake, "--sql", query]).env("LIDR_KEY", KEY.replace('5', "6")).output().unwrap();
+    let other = command
+        .args(["hunt", "--lake", &lake, "--sql", query])
+        .env("LIDR_KEY", KEY.replace('5', "6"))
+        .output()
+        .unwrap();
     assert!(other.status.code() == Some(2) && stderr(&other).contains("--key-file"), "{}", stderr(&other));
 }
 
@@ -85,7 +99,12 @@ fn settings_that_nothing_reads_are_refused() {
     let file = dir.path().join("settings.toml");
     let with = |settings: &str, args: &[&str]| {
         fs::write(&file, settings).unwrap();
-        Command::new(env!("CARGO_BIN_EXE_lidr")).args(args).env("LIDR_CONFIG", &file).env("LIDR_KEY", KEY).output().unwrap()
+        Command::new(env!("CARGO_BIN_EXE_lidr"))
+            .args(args)
+            .env("LIDR_CONFIG", &file)
+            .env("LIDR_KEY", KEY)
+            .output()
+            .unwrap()
     };
     let said = stderr(&with("no_bultin = true\n", &["rules", "list"]));
     assert!(said.contains("settings.toml") && said.contains("did you mean `no-builtin`?"), "{said}");
@@ -96,7 +115,11 @@ fn settings_that_nothing_reads_are_refused() {
         (["replay", "x.pcap", "--workers", "abc"], "needed a whole number from 1 to 256, had `abc`"),
         (["replay", "x.pcap", "--from", "yesterday"], "RFC 3339"),
     ] {
-        fs::write(dir.path().join("x.pcap"), [0xd4, 0xc3, 0xb2, 0xa1, 2, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 1, 0, 0, 0]).unwrap();
+        fs::write(
+            dir.path().join("x.pcap"),
+            [0xd4, 0xc3, 0xb2, 0xa1, 2, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 1, 0, 0, 0],
+        )
+        .unwrap();
         let mut command = Command::new(env!("CARGO_BIN_EXE_lidr"));
         let out = command.args(args).env("LIDR_KEY", KEY).current_dir(dir.path()).output().unwrap();
         assert!(out.status.code() == Some(2) && stderr(&out).contains(word), "{args:?}: {}", stderr(&out));

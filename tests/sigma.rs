@@ -6,7 +6,8 @@ use crate::lidr::{last_lines, ok};
 /// One TCP conversation from 192.0.2.7 to a device's web port, as a classic pcap: handshake, a request, its answer.
 fn conversation(path: &Path, request: &str) {
     let answer = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
-    let mut packets = vec![(true, 0x02, ""), (false, 0x12, ""), (true, 0x10, ""), (true, 0x18, request), (false, 0x18, answer)];
+    let mut packets =
+        vec![(true, 0x02, ""), (false, 0x12, ""), (true, 0x10, ""), (true, 0x18, request), (false, 0x18, answer)];
     packets.extend([(false, 0x11, ""), (true, 0x11, "")]);
     let mut out = vec![0xd4, 0xc3, 0xb2, 0xa1, 2, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 4, 0, 1, 0, 0, 0];
     let mut next = [1_000_u32, 5_000];
@@ -45,7 +46,9 @@ fn fired(dir: &Path, request: &str, more: &[&str]) -> Vec<(String, String)> {
     args.extend(more);
     ok(args);
     let name = |f: &serde_json::Value, i: usize| f["resources"][i]["name"].as_str().unwrap_or_default().to_owned();
-    let one = |f: serde_json::Value| (f["finding_info"]["analytic"]["uid"].as_str().unwrap().to_owned(), format!("{} {}", name(&f, 0), name(&f, 1)));
+    let one = |f: serde_json::Value| {
+        (f["finding_info"]["analytic"]["uid"].as_str().unwrap().to_owned(), format!("{} {}", name(&f, 0), name(&f, 1)))
+    };
     last_lines(&out).into_values().map(one).collect()
 }
 

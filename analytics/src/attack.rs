@@ -103,7 +103,8 @@ impl Version {
         for id in techniques {
             let Some(number) = self.number(id) else { continue };
             let all = self.tactics(id);
-            let mut chosen: Vec<&str> = all.iter().copied().filter(|t| wanted.iter().any(|w| self.same(w, t))).collect();
+            let mut chosen: Vec<&str> =
+                all.iter().copied().filter(|t| wanted.iter().any(|w| self.same(w, t))).collect();
             covered.extend(wanted.iter().filter(|w| all.iter().any(|t| self.same(w, t))));
             if chosen.is_empty() {
                 chosen = all.into_iter().take(1).collect();
@@ -121,9 +122,15 @@ impl Version {
 
 /// `attacks[]` of a finding. Tags are Sigma's: `attack.t1020.001`, `attack.collection`, and `lidr.li.*` where ATT&CK has nothing.
 pub(crate) fn attacks(tags: &[String]) -> Vec<Value> {
-    let techniques: Vec<String> = tags.iter().filter_map(|t| t.strip_prefix("attack.t")).filter(|t| is_number(t)).map(|id| format!("T{id}")).collect();
+    let techniques: Vec<String> = tags
+        .iter()
+        .filter_map(|t| t.strip_prefix("attack.t"))
+        .filter(|t| is_number(t))
+        .map(|id| format!("T{id}"))
+        .collect();
     let named = tags.iter().filter_map(|t| t.strip_prefix("attack."));
-    let tactics: Vec<&str> = named.filter(|t| TACTICS.iter().any(|(known, _)| known == t) || ONLY_V19.contains(t)).collect();
+    let tactics: Vec<&str> =
+        named.filter(|t| TACTICS.iter().any(|(known, _)| known == t) || ONLY_V19.contains(t)).collect();
     let mut out = Version::V18.attacks(&techniques, &tactics);
     out.extend(Version::V19.attacks(&techniques, &tactics));
     let own = tags.iter().filter(|t| t.starts_with("lidr."));
@@ -176,7 +183,8 @@ mod tests {
         let tags: Vec<String> = tags.iter().map(|t| (*t).to_owned()).collect();
         let part = |v: &Value| v.as_str().unwrap_or("-").to_owned();
         let one = |a: &Value| {
-            let (tactic, technique, sub) = (part(&a["tactic"]["name"]), part(&a["technique"]["uid"]), part(&a["sub_technique"]["uid"]));
+            let (tactic, technique, sub) =
+                (part(&a["tactic"]["name"]), part(&a["technique"]["uid"]), part(&a["sub_technique"]["uid"]));
             format!("{} {tactic}/{technique}/{sub}", part(&a["version"]))
         };
         attacks(&tags).iter().map(one).collect()

@@ -64,10 +64,14 @@ pub fn ask(lake: &Lake, site: &Site, text: &str) -> Result<Answer, FeedError> {
 
 async fn events(context: &SessionContext, lake: &Lake, table: TableId) -> Result<(), FeedError> {
     // A file of an older version lacks columns, which read as null whatever they are in rows that are written now.
-    let fields = table.def().schema().fields().iter().map(|f| f.as_ref().clone().with_nullable(true)).collect::<Vec<_>>();
+    let fields =
+        table.def().schema().fields().iter().map(|f| f.as_ref().clone().with_nullable(true)).collect::<Vec<_>>();
     let schema = Arc::new(Schema::new(fields));
     let Some(folder) = lake.folder(table) else {
-        return context.register_table(table.name(), Arc::new(Leaf::new(table.name(), schema))).map(drop).map_err(|e| wrong(&e));
+        return context
+            .register_table(table.name(), Arc::new(Leaf::new(table.name(), schema)))
+            .map(drop)
+            .map_err(|e| wrong(&e));
     };
     let options = ParquetReadOptions::default().schema(&schema);
     context.register_parquet(table.name(), folder.display().to_string(), options).await.map_err(|e| wrong(&e))
@@ -88,7 +92,9 @@ impl Answer {
             let cells = self.names.iter().zip(batch.columns()).map(|(name, column)| text(name, column, row));
             rows.push(cells.map(|cell| cell.map(Option::unwrap_or_default)).collect::<Result<_, _>>()?);
         }
-        let width = |column: usize| rows.iter().filter_map(|r| r.get(column)).map(|c| c.chars().count()).max().unwrap_or_default();
+        let width = |column: usize| {
+            rows.iter().filter_map(|r| r.get(column)).map(|c| c.chars().count()).max().unwrap_or_default()
+        };
         let widths: Vec<usize> = (0..self.names.len()).map(width).collect();
         let line = |row: &Vec<String>| {
             let cells = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}"));
@@ -141,7 +147,10 @@ mod tests {
     use std::{fs::File, path::Path};
 
     use lidr_schema::{Key, SCHEMA_VERSION};
-    use parquet::{arrow::ArrowWriter, file::{metadata::KeyValue, properties::WriterProperties}};
+    use parquet::{
+        arrow::ArrowWriter,
+        file::{metadata::KeyValue, properties::WriterProperties},
+    };
 
     use serde_json::json;
 
@@ -150,8 +159,12 @@ mod tests {
 
     /// A lake with one file of tasking, written by somebody with that key and version; `without` columns are left out.
     fn lake(dir: &Path, key: &Key, major: u16, without: &[&str]) {
-        let rows = batch(TableId::Tasking, &[tasking(1, 1, &json!({ "op": "list" })), tasking(2, 2, &json!({ "op": "create", "task": "xid:a" }))]);
-        let kept: Vec<usize> = (0..rows.num_columns()).filter(|i| !without.contains(&rows.schema().field(*i).name().as_str())).collect();
+        let rows = batch(
+            TableId::Tasking,
+            &[tasking(1, 1, &json!({ "op": "list" })), tasking(2, 2, &json!({ "op": "create", "task": "xid:a" }))],
+        );
+        let kept: Vec<usize> =
+            (0..rows.num_columns()).filter(|i| !without.contains(&rows.schema().field(*i).name().as_str())).collect();
         let rows = rows.project(&kept).unwrap();
         let folder = dir.join("tasking/day=1970-01-01/sensor=s");
         std::fs::create_dir_all(&folder).unwrap();
@@ -172,10 +185,15 @@ mod tests {
     fn answers_as_a_table_and_as_lines() {
         let dir = tempfile::tempdir().unwrap();
         lake(dir.path(), &key(), SCHEMA_VERSION.0, &[]);
-        let answer = asked(dir.path(), &Site::default(), "SELECT actor, op, frame, task FROM tasking ORDER BY frame").unwrap();
+        let answer =
+            asked(dir.path(), &Site::default(), "SELECT actor, op, frame, task FROM tasking ORDER BY frame").unwrap();
         let lines = answer.lines().unwrap();
         let first: Value = serde_json::from_str(lines.lines().next().unwrap()).unwrap();
-        assert_eq!((&first["actor"], &first["frame"], &first["task"]), (&json!("10.0.0.1"), &json!(1), &Value::Null), "{lines}");
+        assert_eq!(
+            (&first["actor"], &first["frame"], &first["task"]),
+            (&json!("10.0.0.1"), &json!(1), &Value::Null),
+            "{lines}"
+        );
         let task = hex::encode(&key().pseudonym(lidr_schema::Kind::Xid, "a").octets());
         assert!(lines.lines().nth(1).unwrap().contains(&task), "{lines}");
         let table = answer.table().unwrap();
@@ -189,7 +207,11 @@ mod tests {
         lake(dir.path(), &key(), SCHEMA_VERSION.0, &["approver", "status"]);
         let count = |text: &str| asked(dir.path(), &Site::default(), text).map(|a| a.lines().unwrap());
         assert_eq!(count("SELECT count(*) AS n FROM dns").unwrap(), "{\"n\":0}\n");
-        assert_eq!(count("SELECT count(*) AS n FROM tasking WHERE approver IS NULL").unwrap(), "{\"n\":2}\n", "an older file");
+        assert_eq!(
+            count("SELECT count(*) AS n FROM tasking WHERE approver IS NULL").unwrap(),
+            "{\"n\":2}\n",
+            "an older file"
+        );
         assert!(count("SELECT rowid FROM dns").is_err() && count("SELECT rowid FROM tasking").is_err());
         assert!(count("DROP TABLE tasking").is_err() && count("SELEC").is_err());
     }
