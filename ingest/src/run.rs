@@ -91,11 +91,12 @@ pub enum RunError {
 /// # Errors
 /// If an input breaks while it is read, or the sink refuses.
 pub fn run(
-    reader: Reader,
+    mut reader: Reader,
     config: &Config,
     sink: &mut dyn Sink,
     progress: &mut dyn FnMut(&Progress),
 ) -> Result<Summary, RunError> {
+    reader.set_ports(config.ports.clone());
     let inputs = reader.summary().len();
     let shared = Arc::new(Shared {
         sensor: for_good(config.sensor.clone()),

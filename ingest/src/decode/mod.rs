@@ -13,6 +13,7 @@ mod dtcp;
 mod hi;
 mod hi1;
 mod http;
+mod mirror;
 pub mod pairs;
 pub mod ports;
 mod radius;
@@ -39,6 +40,8 @@ pub enum Transport {
     Stream,
     /// UDP datagrams, one by one.
     Datagram,
+    /// GRE packets, one by one.
+    Gre,
 }
 
 /// How sure the first octets make it.
@@ -81,6 +84,11 @@ pub const ALL: &[Protocol] = &[
     dns::TCP,
     dtcp::UDP,
     dtcp::TCP,
+    mirror::GRE,
+    mirror::VXLAN,
+    mirror::TZSP,
+    mirror::JMIRROR,
+    mirror::SHIM,
 ];
 
 /// Octets of one direction, in order.

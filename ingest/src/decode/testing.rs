@@ -131,7 +131,7 @@ pub(crate) fn run_as(protocol: &Protocol, ends: Ends, configured: Option<&'stati
         let stamp = Stamp { ts: step.eff, eff: step.eff, frame: index as u64 + 1, input: 0 };
         let side = &mut sides[step.dir.index()];
         over = match protocol.transport {
-            Transport::Datagram => datagram(&mut *decoder, step, stamp, &mut rows),
+            Transport::Datagram | Transport::Gre => datagram(&mut *decoder, step, stamp, &mut rows),
             Transport::Stream => stream(&mut *decoder, side, step, stamp, &mut rows),
         };
     }

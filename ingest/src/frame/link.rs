@@ -1,5 +1,5 @@
 //! Link headers: Ethernet, Linux cooked, raw IP, loopback; VLAN tags, MPLS labels and PPPoE sessions on the way to IP.
-use super::{Context, Frames, View, cut_or};
+use super::{Context, Frames, View, cut_or, encapsulation::holds_ethernet};
 
 /// Tags and labels before IP.
 const MOST_TAGS: usize = 8;
@@ -90,8 +90,11 @@ impl Frames {
             view = view.skip(4);
             if third & 1 == 1 {
                 return match view.get().first().map(|o| o >> 4) {
-                    Some(4 | 6) => self.ip(view, context),
-                    // RFC 4385: a control word, then Ethernet of a pseudowire.
+                    // A pseudo-wire without control word begins with a hardware address, which may look like anything.
+                    Some(4 | 6) if !holds_ethernet(view.get()) => self.ip(view, context),
+                    // RFC 4385: a control word, then the pseudo-wire's Ethernet.
+                    Some(0) if holds_ethernet(view.skip(4).get()) => self.ethernet(view.skip(4), context),
+                    Some(_) if holds_ethernet(view.get()) => self.ethernet(view, context),
                     Some(0) => self.ethernet(view.skip(4), context),
                     Some(_) => self.counters.skip("mpls_other"),
                     None => context.odd(cut_or(view, "malformed"), "frame", "mpls payload", 1, 0),
@@ -102,10 +105,20 @@ impl Frames {
     }
 
     fn pppoe(&mut self, view: View<'_>, context: &mut Context<'_>) {
-        match two(view.get(), 6) {
-            Some(0x0021 | 0x0057) => self.ip(view.skip(8), context),
-            Some(_) => self.counters.skip("ppp_other"),
-            None => context.odd(cut_or(view, "malformed"), "frame", "pppoe header", 8, view.len()),
+        match view.len() < 8 {
+            true => context.odd(cut_or(view, "malformed"), "frame", "pppoe header", 8, view.len()),
+            false => self.ppp(view.skip(6), context),
+        }
+    }
+
+    /// PPP (RFC 1661): address and control may be left out, and so may the first octet of the protocol.
+    pub(super) fn ppp(&mut self, view: View<'_>, context: &mut Context<'_>) {
+        let view = if two(view.get(), 0) == Some(0xff03) { view.skip(2) } else { view };
+        match view.get() {
+            [0x21 | 0x57, ..] => self.ip(view.skip(1), context),
+            [0, 0x21 | 0x57, ..] => self.ip(view.skip(2), context),
+            [] => context.odd(cut_or(view, "malformed"), "frame", "ppp header", 2, 0),
+            _ => self.counters.skip("ppp_other"),
         }
     }
 }

@@ -4,6 +4,7 @@
 //! ERSPAN) is read here. Tunnels are opened four deep. What is not opened is counted under its name, what does not fit its own
 //! length fields becomes an oddity; checksums are not verified, because captures at the sender do not have them.
 mod counters;
+pub(crate) mod encapsulation;
 mod fragment;
 mod link;
 mod network;
@@ -22,6 +23,7 @@ use lidr_schema::{Ends, Ip, Name, Outer};
 use network::{Network, Networks};
 
 use crate::{
+    decode::ports::Ports,
     record::{Block, FlowKey, Record, Stamp},
     source::{RawPacket, ReaderOdd},
 };
@@ -42,6 +44,8 @@ pub struct Frames {
     networks: Networks,
     /// Inputs and link types that were said to be unknown.
     unknown_links: Vec<(u16, u32)>,
+    /// Ports that the settings give to mirrors.
+    ports: Ports,
 }
 
 /// Octets of a packet from some header on.
@@ -119,6 +123,11 @@ impl IpInfo {
 }
 
 impl Frames {
+    /// Tunnels and mirrors are looked for on these ports, too.
+    pub(crate) fn set_ports(&mut self, ports: Ports) {
+        self.ports = ports;
+    }
+
     /// What was met and not opened so far.
     #[must_use]
     pub fn counters(&self) -> FrameCounters {

@@ -279,13 +279,54 @@ fn gre_with_every_flag_and_what_is_not_opened() {
         assert_eq!((records[1].outer.as_deref().unwrap().id, records[1].payload()), (id, b"in".as_slice()));
     }
     let mut frames = Frames::default();
-    for head in [[0x40, 0, 8, 0], [0x30, 1, 0x88, 0x0b], [0, 0, 0x88, 0x3e]] {
+    for head in [[0x40, 0, 8, 0], [0x30, 1, 8, 0], [0, 0, 0x88, 0x3e]] {
         let packet = ip(47, &[head.as_slice(), &[0; 12]].concat());
         let (records, _) = decode_all(&mut frames, 101, &packet, packet.len());
         assert!(records.len() == 1 && !records[0].carrier, "the outer packet stays a record of its own");
     }
     let names: Vec<_> = frames.counters().skipped.into_keys().collect();
     assert_eq!(names, ["gre_other", "gre_routing", "gre_version"]);
+}
+
+#[test]
+fn mirrors_with_a_port_of_the_settings_and_ppp_are_opened() {
+    let inner = udp(7, 8, b"in");
+    let wire = |port: u16, head: &[u8]| {
+        let payload = [head, &inner].concat();
+        ip(17, &[&5000_u16.to_be_bytes()[..], &port.to_be_bytes(), &(payload.len() as u16 + 8).to_be_bytes(), &[0, 0], &payload].concat())
+    };
+    let ports = Ports::read(&["shim=8500".to_owned(), "tzsp=9999".to_owned()]).unwrap();
+    let cases: [(&str, u16, &[u8]); 4] = [
+        ("shim", 8500, &[0x60, 0, 4, 0xd2, 0, 0, 0x22, 0xb8]),
+        ("jmirror", 30_030, &[0, 0, 3, 0, 0, 0, 0, 0x90]),
+        ("jmirror", 30_030, &[0, 0, 3, 0, 0, 0, 0, 0x90, 0xff, 3, 0, 0x21]),
+        ("tzsp", 9999, &[1, 0, 0, 7, 1]),
+    ];
+    for (name, port, head) in cases {
+        let mut frames = Frames::default();
+        frames.set_ports(ports.clone());
+        let packet = wire(port, head);
+        let (records, odds) = decode_all(&mut frames, 101, &packet, packet.len());
+        assert_eq!(records.len(), 2, "{name}: {odds:?}");
+        assert_eq!((&*records[1].outer.as_deref().unwrap().path, records[1].payload()), (name, b"in".as_slice()));
+    }
+    let packet = wire(8500, &[0x60, 0, 4, 0xd2, 0, 0, 0x22, 0xb8]);
+    assert_eq!(decode(101, &packet).0.len(), 1, "not without being told");
+    let pptp = ip(47, &[&[0x20, 1, 0x88, 0x0b, 0, 32, 0, 7, 0x21][..], &inner].concat());
+    assert_eq!(decode(101, &pptp).0.len(), 2, "PPP inside enhanced GRE");
+}
+
+#[test]
+fn pseudo_wires_are_opened_with_and_without_control_word() {
+    let ethernet = [&[0x02; 12][..], &[8, 0], &udp(7, 8, b"in")].concat();
+    let low = [&[0x00, 0x1b, 0x21, 1, 2, 3, 0x00, 0x1b, 0x21, 4, 5, 6, 8, 0][..], &udp(7, 8, b"in")].concat();
+    let like_ip = [&[0x45, 0x1b, 0x21, 1, 2, 3, 0x00, 0x1b, 0x21, 4, 5, 6, 8, 0][..], &udp(7, 8, b"in")].concat();
+    for (word, frame) in [(&[0_u8; 4][..], &ethernet), (&[], &ethernet), (&[0; 4], &low), (&[], &low), (&[], &like_ip)] {
+        let packet = [&[0x11; 12][..], &[0x88, 0x47, 0x49, 0x30, 1, 0xff], word, frame].concat();
+        let (records, odds) = decode(1, &packet);
+        assert_eq!(records.len(), 1, "{odds:?}");
+        assert_eq!(records[0].payload(), b"in");
+    }
 }
 
 #[test]

@@ -7,9 +7,6 @@ use lidr_schema::{Ends, Ip};
 use super::{Context, Frames, IpInfo, MOST_LAYERS, Network, View, cut_or};
 use crate::record::{Block, FlowKey, Record, Tcp};
 
-const GTP_U: u16 = 2152;
-const VXLAN: u16 = 4789;
-
 impl Frames {
     pub(super) fn transport(&mut self, info: IpInfo, view: View<'_>, context: &mut Context<'_>) {
         match info.proto {
@@ -64,14 +61,10 @@ impl Frames {
             len => view.limit(len),
         };
         let payload = view.skip(8);
-        let tunnel = match ports.1 {
-            VXLAN => self.vxlan_inside(payload),
-            GTP_U => self.gtp_inside(payload),
-            _ => None,
-        };
+        let tunnel = self.in_datagram(ports.1, payload);
         self.record(info, ports, payload, Tcp::default(), tunnel.is_some(), context);
         if let Some(tunnel) = tunnel {
-            self.open(tunnel, info, context);
+            self.open(tunnel, payload, info, context);
         }
     }
 

@@ -30,6 +30,7 @@ use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use crate::{
+    decode::ports::Ports,
     frame::{FrameCounters, Frames},
     record::{Record, Stamp},
 };
@@ -250,6 +251,11 @@ impl Reader {
             }
         }
         Ok(reader)
+    }
+
+    /// Tunnels and mirrors are looked for on these ports, too.
+    pub(crate) fn set_ports(&mut self, ports: Ports) {
+        self.frames.set_ports(ports);
     }
 
     /// Appends the records of the next packets, in reading order; the clock after them, or nothing at the end of all inputs.

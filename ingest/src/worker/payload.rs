@@ -76,16 +76,17 @@ pub(super) fn payload(flow: &mut Flow, record: &Record, shared: &Shared, out: &m
     }
     match record.key.proto {
         6 => tcp(flow, record, shared, out, tally),
-        17 if record.payload_len > 0 => udp(flow, record, shared, out),
+        17 if record.payload_len > 0 => datagram(Transport::Datagram, flow, record, shared, out),
         17 => {}
+        47 => datagram(Transport::Gre, flow, record, shared, out),
         _ => flow.probing.over = true,
     }
 }
 
-fn udp(flow: &mut Flow, record: &Record, shared: &Shared, out: &mut Vec<(Head, AnyRow)>) {
+fn datagram(transport: Transport, flow: &mut Flow, record: &Record, shared: &Shared, out: &mut Vec<(Head, AnyRow)>) {
     let dir = flow.dir(record);
     let data = record.payload();
-    if flow.decoder.is_none() && recognise(flow, Transport::Datagram, data, dir, configured(shared, flow)) != Look::Started {
+    if flow.decoder.is_none() && recognise(flow, transport, data, dir, configured(shared, flow)) != Look::Started {
         let looks = &mut flow.probing.looks;
         if let Some(n) = looks.get_mut(dir.index()) {
             *n += 1;
