@@ -17,7 +17,7 @@ use super::{
 };
 use crate::decode::when::date_time;
 
-/// Characters of a message's name.
+/// Characters of a name: of a message, an element, an identifier that is kept in clear.
 const MOST_NAME: usize = 128;
 
 /// Levels of elements.
@@ -262,9 +262,14 @@ fn message(start: &BytesStart<'_>, response: bool) -> (Message, Option<Shape>) {
         (false, Some(request)) => Some(if response { request.response } else { request.body }),
         (false, None) => None,
     };
-    let name: String = bare.unwrap_or(kind).chars().take(MOST_NAME).collect();
+    let name = cut(bare.unwrap_or(kind));
     let schema_ok = error || bare.is_some_and(|b| !b.is_empty());
     (Message { kind: name, error, schema_ok, ..Message::default() }, body.map(Shape::message))
+}
+
+/// As much of a text as rows may have.
+fn cut(text: &str) -> String {
+    text.chars().take(MOST_NAME).collect()
 }
 
 impl Message {
@@ -287,7 +292,7 @@ impl Message {
         let under = |parent: &str| path.iter().any(|p| p.name == parent);
         let parent = path.last().map_or("", |p| p.name.as_str());
         let put = |place: &mut Option<String>| {
-            place.get_or_insert_with(|| text.to_owned());
+            place.get_or_insert_with(|| cut(text));
         };
         if let Some(at) = path.iter().position(|p| p.name == "targetIdentifier") {
             return self.target(path.get(at + 1).map_or(name, |p| p.name.as_str()), text);
@@ -300,7 +305,7 @@ impl Message {
             "dId" if parent == "ListOfDIDs" => self.entries += 1,
             "objectId" if matches!(parent, "listOfObjects" | "ListOfGenericObjectIDs") => self.entries += 1,
             "xId" => put(&mut self.xid),
-            "dId" if self.dids.len() < MOST_VALUES && !self.dids.iter().any(|d| d == text) => self.dids.push(text.to_owned()),
+            "dId" => self.destination(cut(text)),
             "LIID" => put(&mut self.liid),
             "IPv4Address" | "IPv6Address" if under("deliveryAddress") => put(&mut self.address),
             "TCPPort" | "UDPPort" if under("deliveryAddress") => put(&mut self.port),
@@ -311,8 +316,15 @@ impl Message {
             "taskIssueErrorCode" | "destinationIssueErrorCode" | "issueCode" => self.error_code = text.parse().ok(),
             "provisioningStatus" | "destinationDeliveryStatus" | "neStatus" => put(&mut self.status),
             "taskReportType" | "destinationReportType" | "typeOfNeIssueMessage" => put(&mut self.status),
-            "requestMessageType" if self.error => text.clone_into(&mut self.kind),
+            "requestMessageType" if self.error => self.kind = cut(text),
             _ => {}
+        }
+    }
+
+    /// A destination, each once.
+    fn destination(&mut self, did: String) {
+        if self.dids.len() < MOST_VALUES && !self.dids.contains(&did) {
+            self.dids.push(did);
         }
     }
 
@@ -322,7 +334,7 @@ impl Message {
         if value.len() + text.len() > MOST_TARGET {
             return;
         }
-        kind.clone_into(known);
+        *known = cut(kind);
         if !value.is_empty() {
             value.push('-');
         }
