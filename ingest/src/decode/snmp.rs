@@ -210,7 +210,8 @@ impl Snmp {
         waiting.mark = places(rows, segment.dir, segment.first, waiting.places());
         let count = message.pdu.as_ref().map_or(0, |p| p.count);
         if left_out > 0 {
-            let bad = Bad { what: "varbinds", needed: u64::from(count), had: u64::from(count.saturating_sub(left_out)) };
+            let bad =
+                Bad { what: "varbinds", needed: u64::from(count), had: u64::from(count.saturating_sub(left_out)) };
             self.odd(segment, rows, "bound", bad);
         } else if count as usize > message::MOST_BINDS {
             let bad = Bad { what: "varbinds", needed: u64::from(count), had: message::MOST_BINDS as u64 };

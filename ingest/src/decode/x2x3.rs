@@ -152,7 +152,13 @@ impl X2x3 {
     }
 }
 
-fn odd(segment: &Segment<'_>, kind: &'static str, detail: &'static str, (needed, had): (u64, usize), rows: &mut Rows<'_>) {
+fn odd(
+    segment: &Segment<'_>,
+    kind: &'static str,
+    detail: &'static str,
+    (needed, had): (u64, usize),
+    rows: &mut Rows<'_>,
+) {
     let mark = rows.mark(segment.dir, segment.first);
     let needed = (needed > 0).then_some(needed);
     rows.odd(mark, segment.last.eff, Odd { kind, detail, needed, had: Some(had as u64) });

@@ -240,10 +240,8 @@ const ETHER_FILTER: Table = Table {
     ],
 };
 
-const USER_FILTER: Table = Table {
-    path: &[1, 1, 2, 1],
-    columns: &[("StreamAcctSessID", C::Session), ("StreamStatus", C::FilterStatus)],
-};
+const USER_FILTER: Table =
+    Table { path: &[1, 1, 2, 1], columns: &[("StreamAcctSessID", C::Session), ("StreamStatus", C::FilterStatus)] };
 
 const MOBILITY_FILTER: Table = Table {
     path: &[1, 1, 2, 1],

@@ -3,7 +3,7 @@ use lidr_schema::{Ends, Key, Name, table::mgmt, table::tasking};
 
 use super::{
     message::{Kind, Message, Pdu},
-    objects::{Shown, generic_trap, text, TRAP_OID, usm_report},
+    objects::{Shown, TRAP_OID, generic_trap, text, usm_report},
     tap::{Column, Tap},
     tasks,
 };
@@ -209,7 +209,10 @@ fn report(pdu: &Pdu<'_>) -> Option<Name> {
 }
 
 fn first_object(pdu: &Pdu<'_>) -> Shown {
-    pdu.binds.first().map(|b| if pdu.kind == Kind::Response { Shown::value(b) } else { Shown::object(b.oid) }).unwrap_or_default()
+    pdu.binds
+        .first()
+        .map(|b| if pdu.kind == Kind::Response { Shown::value(b) } else { Shown::object(b.oid) })
+        .unwrap_or_default()
 }
 
 /// What a trap or inform is about: the value of snmpTrapOID, or version 1's enterprise and number.
@@ -229,7 +232,8 @@ fn notification(pdu: &Pdu<'_>) -> Shown {
 /// A packet counter of a tap that an answer brought; `ends.src` asked.
 pub(super) fn counters<'a>(message: &Message<'a>, ends: Ends, key: &Key) -> Vec<mgmt::Row> {
     let Some(pdu) = message.pdu.as_ref().filter(|p| p.error_status == 0) else { return Vec::new() };
-    let counts = pdu.binds.iter().filter(|b| !b.is_exception() && Tap::of(b.oid).is_some_and(|t| t.column == Column::Counter));
+    let counts =
+        pdu.binds.iter().filter(|b| !b.is_exception() && Tap::of(b.oid).is_some_and(|t| t.column == Column::Counter));
     let row = |bind| mgmt::Row {
         outcome: Name::Borrowed("ok"),
         request_bytes: 0,

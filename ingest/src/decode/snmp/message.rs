@@ -221,7 +221,8 @@ fn pdu(mut ber: Ber<'_>) -> Result<Pdu<'_>, Bad> {
         let enterprise = inner.oid()?;
         inner.tagged(0x40)?;
         let (generic, specific) = (inner.unsigned()?, inner.unsigned()?);
-        let uptime = crate::decode::ber::unsigned(inner.tagged(0x43)?).and_then(|t| u32::try_from(t).ok()).unwrap_or(u32::MAX);
+        let uptime =
+            crate::decode::ber::unsigned(inner.tagged(0x43)?).and_then(|t| u32::try_from(t).ok()).unwrap_or(u32::MAX);
         pdu.trap = Some(TrapV1 { enterprise, generic, specific, uptime });
     } else {
         pdu.id = inner.integer()?;

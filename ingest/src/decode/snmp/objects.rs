@@ -70,7 +70,10 @@ const GROUPS: &[Group] = &[
         ],
     ),
     (&[1, 3, 6, 1, 6, 3, 1, 1, 4], &[(1, "snmpTrapOID", Nothing)]),
-    (&[1, 3, 6, 1, 6, 3, 10, 2, 1], &[(1, "snmpEngineID", Nothing), (2, "snmpEngineBoots", Int), (3, "snmpEngineTime", Int)]),
+    (
+        &[1, 3, 6, 1, 6, 3, 10, 2, 1],
+        &[(1, "snmpEngineID", Nothing), (2, "snmpEngineBoots", Int), (3, "snmpEngineTime", Int)],
+    ),
     (&[1, 3, 6, 1, 6, 3, 12, 1, 2, 1], &[(3, "snmpTargetAddrTAddress", Nothing), (9, "snmpTargetAddrRowStatus", Int)]),
     (&[1, 3, 6, 1, 6, 3, 13, 1, 1, 1], &[(5, "snmpNotifyRowStatus", Int)]),
     (
@@ -87,12 +90,7 @@ const GROUPS: &[Group] = &[
     (&[1, 3, 6, 1, 6, 3, 18, 1, 1, 1], &[(2, "snmpCommunityName", Nothing), (8, "snmpCommunityStatus", Int)]),
     (
         &[1, 3, 6, 1, 4, 1, 9, 2, 1],
-        &[
-            (50, "netConfigSet", Text),
-            (53, "hostConfigSet", Text),
-            (54, "writeMem", Int),
-            (55, "writeNet", Text),
-        ],
+        &[(50, "netConfigSet", Text), (53, "hostConfigSet", Text), (54, "writeMem", Int), (55, "writeNet", Text)],
     ),
     (&[1, 3, 6, 1, 4, 1, 9, 2, 9], &[(9, "tsMsgSend", Int)]),
     (
@@ -269,7 +267,10 @@ mod tests {
     #[test]
     fn a_filter_is_not_shown_but_a_destination_is() {
         assert_eq!(shown("2b060104010909830a0101020105876901", 4, &[192, 0, 2, 1]).ip, None);
-        assert_eq!(shown("2b060104010909830f01010201038769", 4, &[198, 51, 100, 7]).ip, Some(Ip::v4([198, 51, 100, 7])));
+        assert_eq!(
+            shown("2b060104010909830f01010201038769", 4, &[198, 51, 100, 7]).ip,
+            Some(Ip::v4([198, 51, 100, 7]))
+        );
     }
 
     #[test]

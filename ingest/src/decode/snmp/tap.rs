@@ -66,7 +66,9 @@ impl Tap {
 
     fn outside(mib: Mib, tail: &[u32]) -> Self {
         let notifies = match tail {
-            [0, number] => usize::try_from(*number).ok().and_then(|n| n.checked_sub(1)).filter(|n| *n < mib.notifications().len()),
+            [0, number] => {
+                usize::try_from(*number).ok().and_then(|n| n.checked_sub(1)).filter(|n| *n < mib.notifications().len())
+            }
             _ => None,
         };
         let unnamed = Self { mib, suffix: None, column: Column::Other, content: None, notifies };
@@ -100,7 +102,8 @@ impl Tap {
     /// Whether the value is an integer that is no secret.
     pub(super) const fn shows_int(self) -> bool {
         use Column as C;
-        let named = matches!(self.column, C::Session | C::Mac | C::Liid | C::Content | C::Voip | C::Called | C::Subscriber);
+        let named =
+            matches!(self.column, C::Session | C::Mac | C::Liid | C::Content | C::Voip | C::Called | C::Subscriber);
         !named && !matches!(self.column, C::Other | C::FilterDest | C::FilterSource)
     }
 }

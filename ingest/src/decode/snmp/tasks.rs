@@ -78,8 +78,10 @@ struct Target {
 
 impl Filter {
     fn targets(&self) -> Vec<Target> {
-        let mut out: Vec<Target> =
-            [range(self.source, self.source_length), range(self.dest, self.dest_length)].into_iter().flatten().collect();
+        let mut out: Vec<Target> = [range(self.source, self.source_length), range(self.dest, self.dest_length)]
+            .into_iter()
+            .flatten()
+            .collect();
         // The narrower end is whom it is about; an end that is anybody is no target beside one that is not.
         out.sort_by_key(|t| std::cmp::Reverse(t.prefix.unwrap_or(128)));
         if out.len() > 1 {
@@ -88,7 +90,12 @@ impl Filter {
         out.extend(self.subscriber.as_deref().map(|text| subscriber(self.subscriber_kind, text)));
         out.extend(self.called.as_deref().map(|text| subscriber(self.called_kind, text)));
         out.extend(self.voip.as_deref().map(|text| self.voice(text)));
-        let plain = |(name, text): &(&'static str, String)| Target { name, kind: Kind::Other, text: text.clone(), prefix: None };
+        let plain = |(name, text): &(&'static str, String)| Target {
+            name,
+            kind: Kind::Other,
+            text: text.clone(),
+            prefix: None,
+        };
         out.extend(self.others.iter().map(plain));
         out
     }
@@ -259,7 +266,9 @@ pub(super) fn task(key: &Key, content: u32) -> Pseudonym {
 
 /// The content id that a notification is about: that of an object in it, or one that it names.
 pub(super) fn content(pdu: &Pdu<'_>) -> Option<u32> {
-    let named = |b: &Bind<'_>, tap: Tap| b.int().filter(|_| tap.column == Column::Content).and_then(|id| u32::try_from(id).ok());
+    let named = |b: &Bind<'_>, tap: Tap| {
+        b.int().filter(|_| tap.column == Column::Content).and_then(|id| u32::try_from(id).ok())
+    };
     pdu.binds.iter().find_map(|b| Tap::of(b.oid).and_then(|tap| tap.content.or_else(|| named(b, tap))))
 }
 

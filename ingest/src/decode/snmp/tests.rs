@@ -48,8 +48,10 @@ fn v2c(pdu: &[u8]) -> Vec<u8> {
 fn v3(id: i32, flags: u8, user: &str, data: &[u8]) -> Vec<u8> {
     let header = tlv(0x30, &[int(id), int(65507), tlv(4, &[flags]), int(3)].concat());
     let engine = tlv(4, &hex("800000090300001122334455"));
-    let usm = tlv(0x30, &[engine, int(5), int(123_456), tlv(4, user.as_bytes()), tlv(4, &[0; 12]), tlv(4, &[])].concat());
-    let data = if flags & 2 != 0 { tlv(4, data) } else { tlv(0x30, &[tlv(4, &[]), tlv(4, &[]), data.to_vec()].concat()) };
+    let usm =
+        tlv(0x30, &[engine, int(5), int(123_456), tlv(4, user.as_bytes()), tlv(4, &[0; 12]), tlv(4, &[])].concat());
+    let data =
+        if flags & 2 != 0 { tlv(4, data) } else { tlv(0x30, &[tlv(4, &[]), tlv(4, &[]), data.to_vec()].concat()) };
     tlv(0x30, &[int(3), header, tlv(4, &usm), data].concat())
 }
 
@@ -133,7 +135,8 @@ fn targets_of_the_other_mibs_are_read() {
     let (called, called_kind, nai) = (filter(672, 2), filter(672, 1), tlv(4, b"a@b.example"));
     let both = [(&*called_kind, int(4)), (&called, nai), (&kind, int(3)), (&id, tlv(4, b"001010123456789"))];
     let two = &tasks(&both)[0];
-    let all = [key.pseudonym(Kind::Imsi, "001010123456789"), key.pseudonym(Kind::Nai, "a@b.example")].map(|p| p.token());
+    let all =
+        [key.pseudonym(Kind::Imsi, "001010123456789"), key.pseudonym(Kind::Nai, "a@b.example")].map(|p| p.token());
     assert_eq!((two.targets, two.target_list.as_deref()), (2, Some(&*all.join(";"))));
     assert_eq!(wide.target, Some(key.pseudonym(Kind::Prefix, "192.0.2.0/28")));
     let session = filter(400, 1);
@@ -163,7 +166,10 @@ fn a_walk_that_wanders_into_the_mib_is_seen_by_what_comes_back() {
     let got = v2c(&pdu(0xa2, 3, 0, &[("1.3.6.1.4.1.9.9.399.1.2.1.1.3.9.1", int(1))]));
     let out = run(&[src(0, ask), dst(10, got)]);
     let (_, task) = &testing::tasking(&out)[0];
-    assert_eq!((&*task.op, task.varbinds, task.first_oid.as_deref()), ("list", 1, Some("1.3.6.1.4.1.9.9.399.1.2.1.1.3")));
+    assert_eq!(
+        (&*task.op, task.varbinds, task.first_oid.as_deref()),
+        ("list", 1, Some("1.3.6.1.4.1.9.9.399.1.2.1.1.3"))
+    );
     assert_eq!(testing::mgmt(&out)[0].1.tap.as_deref(), Some("tap2"));
 }
 
@@ -171,8 +177,10 @@ fn a_walk_that_wanders_into_the_mib_is_seen_by_what_comes_back() {
 fn refused_and_unanswered_say_so() {
     let name = "1.3.6.1.4.1.9.9.399.1.1.1.0";
     let get = |id| v2c(&pdu(0xa0, id, 0, &[(name, null())]));
-    let out = run(&[src(0, get(1)), dst(5, v2c(&pdu(0xa2, 1, 2, &[(name, null())]))), src(10, get(2)), src(9 * S, get(3))]);
-    let seen: Vec<_> = testing::tasking(&out).into_iter().map(|(h, t)| (t.outcome.into_owned(), t.error_code, h.due.0)).collect();
+    let out =
+        run(&[src(0, get(1)), dst(5, v2c(&pdu(0xa2, 1, 2, &[(name, null())]))), src(10, get(2)), src(9 * S, get(3))]);
+    let seen: Vec<_> =
+        testing::tasking(&out).into_iter().map(|(h, t)| (t.outcome.into_owned(), t.error_code, h.due.0)).collect();
     let want = [("refused", Some(2), 5), ("unanswered", None, 5 * S + 10), ("not_seen", None, 9 * S)];
     assert_eq!(seen, want.map(|(o, e, d)| (o.to_owned(), e, d)));
     assert!(testing::tasking(&out).iter().all(|(_, t)| t.op == "get"));
@@ -238,7 +246,10 @@ fn an_encrypted_exchange_shows_its_header() {
     assert_eq!(rows.len(), 1);
     let row = &rows[0].1;
     assert_eq!((&*row.op, row.level.as_deref(), &*row.outcome), ("encrypted", Some("authPriv"), "ok"));
-    assert_eq!((row.actor_name.as_deref(), row.engine_boots, row.engine_time), (Some("li-user"), Some(5), Some(123_456)));
+    assert_eq!(
+        (row.actor_name.as_deref(), row.engine_boots, row.engine_time),
+        (Some("li-user"), Some(5), Some(123_456))
+    );
     assert!(testing::tasking(&out).is_empty() && row.oid.is_none());
 }
 
@@ -247,7 +258,10 @@ fn a_trap_names_its_notification_and_its_sender() {
     let out = run(&[dst(0, hex(TRAP))]);
     let (head, row) = &testing::mgmt(&out)[0];
     assert_eq!((&*row.op, &*row.outcome, row.object.as_deref()), ("trap", "none", Some("ciscoTap2MediationTimedOut")));
-    assert_eq!((row.tap.as_deref(), row.ne.to_string(), row.actor.to_string()), (Some("tap2"), "10.0.0.2".into(), "10.0.0.1".into()));
+    assert_eq!(
+        (row.tap.as_deref(), row.ne.to_string(), row.actor.to_string()),
+        (Some("tap2"), "10.0.0.2".into(), "10.0.0.1".into())
+    );
     assert_eq!(head.src_ip, row.ne);
 }
 
@@ -271,7 +285,11 @@ fn what_elements_tell_of_their_taps_are_reports() {
     let debug = ("1.3.6.1.4.1.9.9.399.1.3.3.1.2.5", tlv(0x42, &[0x03, 0xe9]));
     let older = tlv(0x30, &[oid("1.3.6.1.4.1.9.9.252.1.1.2.1.13.1001"), int(1)].concat());
     let messages = [
-        (notification(0xa7, 1, &("1.3.6.1.4.1.9.9.394.1.1.2.1.16.1001.1", int(1))), "ciscoTap2MIBActive", Some("active")),
+        (
+            notification(0xa7, 1, &("1.3.6.1.4.1.9.9.394.1.1.2.1.16.1001.1", int(1))),
+            "ciscoTap2MIBActive",
+            Some("active"),
+        ),
         (notification(0xa7, 2, &status), "ciscoTap2MediationTimedOut", Some("expired")),
         (notification(0xa7, 3, &debug), "ciscoTap2MediationDebug", Some("fault")),
         (notification(0xa7, 5, &status), "ciscoTap2Switchover", None),
@@ -284,8 +302,14 @@ fn what_elements_tell_of_their_taps_are_reports() {
         assert_eq!((row.object.as_deref(), row.task, row.value_int), (Some(name), task, None));
         assert!(row.uptime.is_some_and(|t| t == 9 || t == 256), "{name}");
         let (head, row) = &testing::tasking(&out)[0];
-        assert_eq!((&*row.op, row.message.as_deref(), row.status.as_deref(), &*row.outcome), ("report", Some(name), state, "none"));
-        assert_eq!((row.task, row.ne.to_string(), row.actor.to_string(), head.due.0), (task, "10.0.0.2".into(), "10.0.0.1".into(), 3));
+        assert_eq!(
+            (&*row.op, row.message.as_deref(), row.status.as_deref(), &*row.outcome),
+            ("report", Some(name), state, "none")
+        );
+        assert_eq!(
+            (row.task, row.ne.to_string(), row.actor.to_string(), head.due.0),
+            (task, "10.0.0.2".into(), "10.0.0.1".into(), 3)
+        );
     }
 }
 
@@ -334,7 +358,8 @@ fn streams_of_the_old_mib_are_on_unless_told_otherwise() {
 fn a_version_1_trap_has_the_name_of_its_generic_number() {
     let body = |generic, specific| v1_trap("1.3.6.1.4.1.9.1.1", generic, specific, &[]);
     let out = run(&[src(0, body(2, 0)), src(1, body(6, 17))]);
-    let seen: Vec<_> = testing::mgmt(&out).into_iter().map(|(_, r)| (r.object.map(Name::into_owned), r.oid.unwrap())).collect();
+    let seen: Vec<_> =
+        testing::mgmt(&out).into_iter().map(|(_, r)| (r.object.map(Name::into_owned), r.oid.unwrap())).collect();
     assert_eq!(seen[0], (Some("linkDown".to_owned()), "1.3.6.1.6.3.1.1.5.3".into()));
     assert_eq!(seen[1], (None, "1.3.6.1.4.1.9.1.1.0.17".into()));
 }
@@ -356,7 +381,10 @@ fn longer_lengths_hide_nothing_and_endless_ones_are_malformed() {
     let out = run(&[src(0, longer)]);
     assert_eq!(testing::oddities(&out), ["nonminimal"]);
     assert_eq!(&*testing::tasking(&out)[0].1.op, "enable");
-    for (broken, what) in [([&[0x30, 0x80], &plain[4..], &[0, 0]].concat(), "indefinite"), ([&[0x30, 0x84, 0x7f, 0xff, 0xff, 0xff], &plain[4..]].concat(), "length")] {
+    for (broken, what) in [
+        ([&[0x30, 0x80], &plain[4..], &[0, 0]].concat(), "indefinite"),
+        ([&[0x30, 0x84, 0x7f, 0xff, 0xff, 0xff], &plain[4..]].concat(), "length"),
+    ] {
         let out = run(&[src(0, broken)]);
         let odd = testing::oddity(&out);
         assert_eq!((odd.len(), out.len()), (1, 1), "{what}");
@@ -366,7 +394,13 @@ fn longer_lengths_hide_nothing_and_endless_ones_are_malformed() {
 
 #[test]
 fn every_prefix_is_read_without_harm() {
-    let messages = [hex(TAP), hex(DISCOVERY), hex(TRAP), v3(8, 7, "u", &[1; 60]), v3(9, 1, "u", &pdu(0xa2, 9, 0, &[("1.3", int(1))]))];
+    let messages = [
+        hex(TAP),
+        hex(DISCOVERY),
+        hex(TRAP),
+        v3(8, 7, "u", &[1; 60]),
+        v3(9, 1, "u", &pdu(0xa2, 9, 0, &[("1.3", int(1))])),
+    ];
     for message in &messages {
         for length in 0..message.len() {
             let whole = run(&[src(0, &message[..length])]);

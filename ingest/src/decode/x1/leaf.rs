@@ -57,7 +57,8 @@ pub(super) fn is_well_written(parent: &str, name: &str, text: &str) -> bool {
 
 /// Whether a target is written as its kind is.
 fn is_target(kind: &str, text: &str) -> bool {
-    let digits = |least: usize, most: usize| (least..=most).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_digit());
+    let digits =
+        |least: usize, most: usize| (least..=most).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_digit());
     match kind {
         "e164Number" | "gpsiMsisdn" => digits(1, 15),
         "imsi" | "supiimsi" => digits(6, 15),

@@ -22,8 +22,9 @@ const MOST_NAME: usize = 128;
 
 /// Levels of elements.
 const MOST_DEPTH: usize = 64;
-/// Messages of one container.
-const MOST_MESSAGES: usize = 1024;
+/// Messages of one container: more than there can be with all that they must have in the longest body that is read, so that nobody
+/// hides one behind many.
+const MOST_MESSAGES: usize = 8192;
 /// Targets or destinations of one message that are kept; all are counted.
 const MOST_VALUES: usize = 256;
 /// Characters of one target.
@@ -143,7 +144,8 @@ impl State {
             self.is_x1 = ours && matches!(name.as_str(), "X1Request" | "X1Response" | "X1TopLevelErrorResponse");
             if name == "X1TopLevelErrorResponse" {
                 let kind = "TopLevelError".to_owned();
-                self.current = Some(Message { kind, error: true, top_level: true, schema_ok: true, ..Message::default() });
+                self.current =
+                    Some(Message { kind, error: true, top_level: true, schema_ok: true, ..Message::default() });
             }
         }
         self.place(&name, space);
@@ -206,7 +208,7 @@ impl State {
         let parent = self.path.last().map_or("", |p| p.name.as_str());
         let whole = open.shape.as_ref().is_none_or(Shape::is_whole);
         let written = open.parent || open.shape.is_some() || is_well_written(parent, &open.name, text);
-        if !open.free && !(whole && written) {
+        if !(open.free || whole && written) {
             self.bad();
         }
         if matches!(open.name.as_str(), "x1RequestMessage" | "x1ResponseMessage" | "X1TopLevelErrorResponse") {
@@ -330,7 +332,9 @@ impl Message {
 
     /// A value of the target at hand; a target of several values (a range of ports) has them joined.
     fn target(&mut self, kind: &str, text: &str) {
-        let Some((known, value)) = self.targets.last_mut().filter(|_| self.target_count as usize <= MOST_VALUES) else { return };
+        let Some((known, value)) = self.targets.last_mut().filter(|_| self.target_count as usize <= MOST_VALUES) else {
+            return;
+        };
         if value.len() + text.len() > MOST_TARGET {
             return;
         }

@@ -15,7 +15,13 @@ pub(super) struct Request {
     pub(super) response: &'static str,
 }
 
-const fn ask(name: &'static str, op: &'static str, list_kind: Option<&'static str>, body: &'static str, response: &'static str) -> Request {
+const fn ask(
+    name: &'static str,
+    op: &'static str,
+    list_kind: Option<&'static str>,
+    body: &'static str,
+    response: &'static str,
+) -> Request {
     Request { name, op, list_kind, body, response }
 }
 

@@ -154,13 +154,18 @@ mod tests {
 
     #[test]
     fn order_number_and_choice_count() {
-        assert!(holds("mediationDetails", "LIID deliveryType EndTime mediationDetailsExtensions mediationDetailsExtensions"));
+        assert!(holds(
+            "mediationDetails",
+            "LIID deliveryType EndTime mediationDetailsExtensions mediationDetailsExtensions"
+        ));
         assert!(!holds("mediationDetails", "LIID deliveryType EndTime StartTime"), "order");
         assert!(!holds("mediationDetails", "LIID"), "the last is missing");
         assert!(!holds("mediationDetails", "deliveryType"), "the first is missing");
         assert!(!holds("mediationDetails", "LIID LIID deliveryType"), "one too many");
         assert!(holds("listOfDIDs", "") && holds("listOfDIDs", "dId dSId dId"));
-        assert!(holds("address", "IPv6Address") && !holds("address", "IPv4Address IPv6Address") && !holds("address", ""));
+        assert!(
+            holds("address", "IPv6Address") && !holds("address", "IPv4Address IPv6Address") && !holds("address", "")
+        );
         assert!(!holds("targetIdentifiers", "") && !holds("targetIdentifiers", "imsi"));
     }
 

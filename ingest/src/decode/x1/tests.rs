@@ -15,11 +15,17 @@ const XID: &str = "29f28e1c-f230-486a-a860-f5a784ab9172";
 const COMMON: [&str; 6] = ["address", "IPv4Address", "port", "TCPPort", "IPv4CIDR", "IPv6Address"];
 
 fn container(prefix: &str, root: &str, kind: &str, body: &str) -> String {
-    let (p, ns) = if prefix.is_empty() { (String::new(), "xmlns".to_owned()) } else { (format!("{prefix}:"), format!("xmlns:{prefix}")) };
+    let (p, ns) = if prefix.is_empty() {
+        (String::new(), "xmlns".to_owned())
+    } else {
+        (format!("{prefix}:"), format!("xmlns:{prefix}"))
+    };
     let message = if root == "X1Request" { "x1RequestMessage" } else { "x1ResponseMessage" };
     let mut body = body.replace('<', &format!("<{p}")).replace(&format!("<{p}/"), &format!("</{p}"));
     for name in COMMON {
-        body = body.replace(&format!("<{p}{name}>"), &format!("<c:{name}>")).replace(&format!("</{p}{name}>"), &format!("</c:{name}>"));
+        body = body
+            .replace(&format!("<{p}{name}>"), &format!("<c:{name}>"))
+            .replace(&format!("</{p}{name}>"), &format!("</c:{name}>"));
     }
     format!(
         "<?xml version=\"1.0\"?><{p}{root} {ns}=\"{NAMESPACE}\" xmlns:xsi=\"http://www.w3.org/2001/XMLSchema-instance\" \
@@ -31,11 +37,16 @@ fn container(prefix: &str, root: &str, kind: &str, body: &str) -> String {
 }
 
 fn post(body: &str) -> Vec<u8> {
-    format!("POST /X1/NE HTTP/1.1\r\nHost: ne\r\nContent-Type: application/xml\r\nContent-Length: {}\r\n\r\n{body}", body.len()).into_bytes()
+    format!(
+        "POST /X1/NE HTTP/1.1\r\nHost: ne\r\nContent-Type: application/xml\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    )
+    .into_bytes()
 }
 
 fn ok(body: &str) -> Vec<u8> {
-    format!("HTTP/1.1 200 OK\r\nContent-Type: application/xml\r\nContent-Length: {}\r\n\r\n{body}", body.len()).into_bytes()
+    format!("HTTP/1.1 200 OK\r\nContent-Type: application/xml\r\nContent-Length: {}\r\n\r\n{body}", body.len())
+        .into_bytes()
 }
 
 fn tasking(out: &[(lidr_schema::Head, AnyRow)]) -> Vec<&tasking::Row> {
@@ -55,7 +66,11 @@ fn an_activation_with_and_without_prefix() {
         let answer = container(prefix, "X1Response", "ActivateTaskResponse", "<oK>AcknowledgedAndCompleted</oK>");
         let out = run(&PROTOCOL, &[src(0, post(&request)), dst(10, ok(&answer))]);
         let row = tasking(&out)[0];
-        assert_eq!((&*row.op, &*row.outcome, row.message.as_deref()), ("create", "ok", Some("ActivateTask")), "prefix `{prefix}`");
+        assert_eq!(
+            (&*row.op, &*row.outcome, row.message.as_deref()),
+            ("create", "ok", Some("ActivateTask")),
+            "prefix `{prefix}`"
+        );
         assert_eq!(row.task, Some(key().pseudonym(Kind::Xid, XID)));
         assert_eq!(row.target, Some(key().pseudonym(Kind::Imsi, "001010123456789")));
         assert!(row.did.as_deref().unwrap().ends_with("0000000000d1;00000000-0000-4000-8000-0000000000d2"));
@@ -76,15 +91,22 @@ fn a_destination_is_changed_and_a_refusal_has_its_code() {
     let answer = container("", "X1Response", "ErrorResponse", refusal);
     let out = run(&PROTOCOL, &[src(0, post(&request)), dst(10, ok(&answer))]);
     let row = tasking(&out)[0];
-    assert_eq!((&*row.op, row.dest_ip, row.dest_port), ("destination_change", Some(Ip::v4([203, 0, 113, 81])), Some(9000)));
-    assert_eq!((&*row.outcome, row.error_code, row.status.as_deref()), ("refused", Some(1040), Some("identity_mismatch")));
+    assert_eq!(
+        (&*row.op, row.dest_ip, row.dest_port),
+        ("destination_change", Some(Ip::v4([203, 0, 113, 81])), Some(9000))
+    );
+    assert_eq!(
+        (&*row.outcome, row.error_code, row.status.as_deref()),
+        ("refused", Some(1040), Some("identity_mismatch"))
+    );
     assert!(!row.schema_ok, "`d1` is no UUID; what it says is kept");
     assert_eq!(row.did.as_deref(), Some("d1"));
 }
 
 /// A task with that in it.
 fn task(targets: &str, mediation: &str) -> String {
-    let targets: String = targets.split_whitespace().map(|t| format!("<targetIdentifier>{t}</targetIdentifier>")).collect();
+    let targets: String =
+        targets.split_whitespace().map(|t| format!("<targetIdentifier>{t}</targetIdentifier>")).collect();
     format!(
         "<taskDetails><xId>{XID}</xId><targetIdentifiers>{targets}</targetIdentifiers><deliveryType>X3Only</deliveryType><listOfDIDs/>\
          <listOfMediationDetails>{mediation}</listOfMediationDetails></taskDetails>"
@@ -138,7 +160,10 @@ fn what_breaks_the_schema_is_kept_and_marked() {
     assert!(row("DeactivateTaskRequest", good, &|t| t).schema_ok);
     type Change = fn(String) -> String;
     let changes: [(&str, Change); 8] = [
-        ("order", |t| t.replace("<version>v1.22.1</version>", "").replace("</x1TransactionId>", "</x1TransactionId><version>v1.22.1</version>")),
+        ("order", |t| {
+            t.replace("<version>v1.22.1</version>", "")
+                .replace("</x1TransactionId>", "</x1TransactionId><version>v1.22.1</version>")
+        }),
         ("missing", |t| t.replace("<neIdentifier>poi-01</neIdentifier>", "")),
         ("timestamp", |t| t.replace(".123456Z", ".123Z")),
         ("version", |t| t.replace("v1.22.1", "2.0")),
@@ -168,13 +193,18 @@ fn an_element_that_reports_is_the_element() {
     let out = run(&PROTOCOL, &[src(0, post(&request)), dst(9, ok(&answer))]);
     let row = tasking(&out)[0];
     assert_eq!((&*row.op, row.ne, row.actor), ("report", Ip::v4([10, 0, 0, 1]), Ip::v4([10, 0, 0, 2])));
-    assert_eq!((row.status.as_deref(), row.error_code, &*row.outcome, row.schema_ok), (Some("terminatingfault"), Some(9030), "ok", true));
+    assert_eq!(
+        (row.status.as_deref(), row.error_code, &*row.outcome, row.schema_ok),
+        (Some("terminatingfault"), Some(9030), "ok", true)
+    );
 }
 
 #[test]
 fn messages_of_a_container_have_their_own_answers() {
     let two = |root: &str, message: &str, kinds: [(&str, &str); 2]| {
-        let parts = kinds.map(|(kind, body)| container("", root, kind, body).replace(ID, &format!("{:08x}-971b-4aa9-85f4-466d2b1adc7f", kind.len())));
+        let parts = kinds.map(|(kind, body)| {
+            container("", root, kind, body).replace(ID, &format!("{:08x}-971b-4aa9-85f4-466d2b1adc7f", kind.len()))
+        });
         let inside = |text: &String| {
             let from = text.find(&format!("<{message}")).unwrap();
             text[from..text.rfind(&format!("</{root}>")).unwrap()].to_owned()
@@ -185,11 +215,16 @@ fn messages_of_a_container_have_their_own_answers() {
     let asked = two("X1Request", "x1RequestMessage", [("PingRequest", ""), ("GetNEStatusRequest", "")]);
     let status = "<neStatusDetails><neStatus>Faults</neStatus><listOfFaults/></neStatusDetails>";
     // The answers come in the other order.
-    let swapped = two("X1Response", "x1ResponseMessage", [("GetNEStatusResponse", status), ("PingResponse", "<oK>Acknowledged</oK>")])
-        .replace(&format!("{:08x}-", "GetNEStatusResponse".len()), &format!("{:08x}-", "GetNEStatusRequest".len()))
-        .replace(&format!("{:08x}-", "PingResponse".len()), &format!("{:08x}-", "PingRequest".len()));
+    let swapped = two(
+        "X1Response",
+        "x1ResponseMessage",
+        [("GetNEStatusResponse", status), ("PingResponse", "<oK>Acknowledged</oK>")],
+    )
+    .replace(&format!("{:08x}-", "GetNEStatusResponse".len()), &format!("{:08x}-", "GetNEStatusRequest".len()))
+    .replace(&format!("{:08x}-", "PingResponse".len()), &format!("{:08x}-", "PingRequest".len()));
     let out = run(&PROTOCOL, &[src(0, post(&asked)), dst(9, ok(&swapped))]);
-    let seen: Vec<_> = tasking(&out).iter().map(|r| (&*r.op, r.list_kind.as_deref(), r.status.as_deref(), r.schema_ok)).collect();
+    let seen: Vec<_> =
+        tasking(&out).iter().map(|r| (&*r.op, r.list_kind.as_deref(), r.status.as_deref(), r.schema_ok)).collect();
     assert_eq!(seen, [("keepalive", None, None, true), ("get", Some("status"), Some("faults"), true)]);
     let top = format!(
         "<X1TopLevelErrorResponse xmlns=\"{NAMESPACE}\"><admfIdentifier>a</admfIdentifier><neIdentifier>n</neIdentifier>\
@@ -200,6 +235,19 @@ fn messages_of_a_container_have_their_own_answers() {
 }
 
 #[test]
+fn one_message_cannot_hide_behind_many() {
+    let ping = container("", "X1Request", "PingRequest", "");
+    let task = container("", "X1Request", "ActivateTaskRequest", TASK);
+    let inside =
+        |text: &str| text[text.find("<x1RequestMessage").unwrap()..text.find("</X1Request>").unwrap()].to_owned();
+    let many = inside(&ping).repeat(2500);
+    let body = ping.replace("</X1Request>", &format!("{many}{}</X1Request>", inside(&task)));
+    let out = run(&PROTOCOL, &[src(0, post(&body))]);
+    assert_eq!((tasking(&out).len(), oddities(&out)), (2502, Vec::new()));
+    assert!(tasking(&out).iter().any(|r| r.op == "create"));
+}
+
+#[test]
 fn extensions_keep_their_name() {
     let row = |kind: &str, body: &str| {
         let request = container("ext", "X1Request", kind, body);
@@ -207,17 +255,31 @@ fn extensions_keep_their_name() {
     };
     let seen = |r: &tasking::Row| (r.op.to_string(), r.message.clone().unwrap().into_owned(), r.list_kind.is_some());
     assert_eq!(seen(&row("ListOrdersRequest", "")), ("list".into(), "ListOrders".into(), true));
-    assert_eq!(seen(&row("ActivateLocationRequest", &format!("<xId>{XID}</xId>"))), ("create".into(), "ActivateLocation".into(), false));
-    assert_eq!(seen(&row("ExtendedRequestMessageType", "")), ("unknown".into(), "ExtendedRequestMessageType".into(), false));
+    assert_eq!(
+        seen(&row("ActivateLocationRequest", &format!("<xId>{XID}</xId>"))),
+        ("create".into(), "ActivateLocation".into(), false)
+    );
+    assert_eq!(
+        seen(&row("ExtendedRequestMessageType", "")),
+        ("unknown".into(), "ExtendedRequestMessageType".into(), false)
+    );
 }
 
 #[test]
 fn lists_say_how_much_was_read_and_silence_is_said() {
     let request = container("", "X1Request", "ListAllDetailsRequest", "");
-    let answer = container("", "X1Response", "ListAllDetailsResponse", "<ListOfXIDs><xId>a</xId><xId>b</xId></ListOfXIDs><ListOfDIDs><dId>c</dId></ListOfDIDs>");
+    let answer = container(
+        "",
+        "X1Response",
+        "ListAllDetailsResponse",
+        "<ListOfXIDs><xId>a</xId><xId>b</xId></ListOfXIDs><ListOfDIDs><dId>c</dId></ListOfDIDs>",
+    );
     let objects = container("", "X1Request", "ListObjectsOfTypeRequest", "<objectType>Q{n}t</objectType>");
     let listed = "<listOfObjects><objectId>a</objectId><objectId>b</objectId></listOfObjects>";
-    let found = run(&PROTOCOL, &[src(0, post(&objects)), dst(1, ok(&container("", "X1Response", "ListObjectsOfTypeResponse", listed)))]);
+    let found = run(
+        &PROTOCOL,
+        &[src(0, post(&objects)), dst(1, ok(&container("", "X1Response", "ListObjectsOfTypeResponse", listed)))],
+    );
     assert_eq!((tasking(&found)[0].varbinds, tasking(&found)[0].schema_ok), (2, true));
     let out = run(&PROTOCOL, &[src(0, post(&request)), dst(10, ok(&answer)), src(20, post(&request))]);
     let rows = tasking(&out);
@@ -234,7 +296,11 @@ fn every_message_type_has_a_meaning() {
         let out = run(&PROTOCOL, &[src(0, post(&body))]);
         let row = tasking(&out)[0];
         assert_eq!((row.message.as_deref(), &*row.op), (Some(kind), request.op));
-        assert_eq!(row.schema_ok, request.body.is_empty() || request.body == "objectType?", "{kind}: the body is missing");
+        assert_eq!(
+            row.schema_ok,
+            request.body.is_empty() || request.body == "objectType?",
+            "{kind}: the body is missing"
+        );
     }
 }
 
@@ -250,8 +316,15 @@ fn published_messages_are_read_and_are_valid() {
         .collect();
     let seen: Vec<_> = all.iter().map(|(name, m)| (*name, m.len(), m[0].schema_ok)).collect();
     let names = [
-        "CreateDestinationRequest", "ActivateTaskRequest", "DeactivateTaskRequest", "DeactivateAllTasksRequest", "ListAllDetailsRequest",
-        "ListAllDetailsResponse", "KeepaliveRequest", "ErrorResponse", "ReportTaskIssueRequest",
+        "CreateDestinationRequest",
+        "ActivateTaskRequest",
+        "DeactivateTaskRequest",
+        "DeactivateAllTasksRequest",
+        "ListAllDetailsRequest",
+        "ListAllDetailsResponse",
+        "KeepaliveRequest",
+        "ErrorResponse",
+        "ReportTaskIssueRequest",
     ];
     assert_eq!(seen, names.map(|n| (n, 1, true)));
     let task = &all[1].1[0];
@@ -268,8 +341,17 @@ fn tasking_of(messages: &[Message]) -> tasking::Row {
     let (mut ordinals, mut out) = (crate::decode::Ordinals::default(), Vec::new());
     let ends = crate::decode::testing::ends(&PROTOCOL);
     let rows = Rows {
-        decoder: "x1", trust: "clear", ends, configured: None, closed: false, template: &template, captures: &[], layer_bits: 0, key: &key,
-        ordinals: &mut ordinals, out: &mut out,
+        decoder: "x1",
+        trust: "clear",
+        ends,
+        configured: None,
+        closed: false,
+        template: &template,
+        captures: &[],
+        layer_bits: 0,
+        key: &key,
+        ordinals: &mut ordinals,
+        out: &mut out,
     };
     row(&messages[0], &rows)
 }

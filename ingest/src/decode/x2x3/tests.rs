@@ -203,7 +203,13 @@ fn the_probe_is_sure_of_units_only() {
 fn units_come_in_datagrams_too() {
     let both = [unit(1, 1, 0, 30), unit(2, 1, 0, 9)].concat();
     assert_eq!(probe_datagram(&both, Dir::Src), Verdict::Certain);
-    let steps = [src(0, &both), src(S, unit(2, 1, 1, 9)), src(2 * S, keepalive()), dst(2 * S, hex(X3_V5)), src(3 * S, unit(2, 1, 4, 1))];
+    let steps = [
+        src(0, &both),
+        src(S, unit(2, 1, 1, 9)),
+        src(2 * S, keepalive()),
+        dst(2 * S, hex(X3_V5)),
+        src(3 * S, unit(2, 1, 4, 1)),
+    ];
     let out = run(&UDP, &steps);
     assert_eq!(oddities(&out), [""; 0]);
     let mut sums: std::collections::BTreeMap<_, (u64, u64, u64)> = Default::default();
@@ -228,7 +234,11 @@ fn datagrams_that_are_not_whole_are_said() {
         let out = run(&UDP, &[src(0, &one), src(S, &one[..length])]);
         assert_eq!(oddities(&out), ["malformed"], "{length}");
         let sure = probe_datagram(&one[..length], Dir::Src);
-        assert_eq!(sure, if length < HEADER { Verdict::No } else { Verdict::Maybe }, "{length}: the capture may have cut it");
+        assert_eq!(
+            sure,
+            if length < HEADER { Verdict::No } else { Verdict::Maybe },
+            "{length}: the capture may have cut it"
+        );
     }
     let out = run(&UDP, &[src(0, [&one[..], b"and more"].concat())]);
     assert_eq!((delivery(&out)[0].1.pdus, oddities(&out)), (1, vec!["malformed".into()]));
@@ -238,8 +248,24 @@ fn datagrams_that_are_not_whole_are_said() {
 #[test]
 fn every_payload_format_and_direction_is_counted() {
     let formats = [
-        "keepalive", "ts102232", "ts33128", "ts33108", "proprietary", "ipv4", "ipv6", "ethernet", "rtp", "sip", "dhcp", "radius", "gtpu", "msrp",
-        "eps_iri", "mime", "unstructured", "other",
+        "keepalive",
+        "ts102232",
+        "ts33128",
+        "ts33108",
+        "proprietary",
+        "ipv4",
+        "ipv6",
+        "ethernet",
+        "rtp",
+        "sip",
+        "dhcp",
+        "radius",
+        "gtpu",
+        "msrp",
+        "eps_iri",
+        "mime",
+        "unstructured",
+        "other",
     ];
     for (number, name) in formats.into_iter().enumerate() {
         let mut one = unit(2, 1, 0, 4);
@@ -266,7 +292,21 @@ fn attributes_are_as_long_as_their_type_is() {
         assert_eq!(delivery(&out)[0].1.pdus, 1);
         oddities(&out).len()
     };
-    for (kind, length) in [(9, 8), (9, 12), (10, 4), (11, 4), (12, 16), (13, 16), (14, 2), (15, 2), (16, 1), (1, 7), (4, 0), (22, 99), (999, 3)] {
+    for (kind, length) in [
+        (9, 8),
+        (9, 12),
+        (10, 4),
+        (11, 4),
+        (12, 16),
+        (13, 16),
+        (14, 2),
+        (15, 2),
+        (16, 1),
+        (1, 7),
+        (4, 0),
+        (22, 99),
+        (999, 3),
+    ] {
         assert_eq!(with(kind, length), 0, "{kind} {length}");
         assert_eq!(with(kind, length + 1), usize::from((8..=16).contains(&kind)), "{kind} {length} and one more");
     }
