@@ -48,7 +48,9 @@ fn run(rule: &Rule, case: &Case) -> Result<(), String> {
     let key = Key::from_hex(&"5c".repeat(32)).map_err(|e| e.to_string())?;
     let origin = rule.window.map_or(ORIGIN, |w| ORIGIN.div_euclid(w.size) * w.size);
     let site = Site::from_short(&absolute_site(&case.site, origin), &key).map_err(|e| e.to_string())?;
-    let mut engine = Engine::new(std::slice::from_ref(rule), site, EngineOptions::default()).map_err(|e| e.to_string())?;
+    let tunables = BTreeMap::from([(rule.code.clone(), case.set.clone())]);
+    let options = EngineOptions { tunables, ..EngineOptions::default() };
+    let mut engine = Engine::new(std::slice::from_ref(rule), site, options).map_err(|e| e.to_string())?;
     if let Some(not) = engine.stats().not_evaluated.first() {
         return compare(case, &[], Some(&not.reason), &key);
     }
@@ -80,7 +82,7 @@ fn full(row: &Map<String, Value>, number: usize, origin: i64) -> Map<String, Val
     let time = |name: &str| row.get(name).and_then(Value::as_i64).or(at);
     let ts = origin + time("ts").or(time("due")).unwrap_or_default();
     let due = origin + time("due").or(time("ts")).unwrap_or_default();
-    for (_, value) in out.iter_mut().filter(|(name, _)| matches!(name.as_str(), "last_ts" | "timeout")) {
+    for (_, value) in out.iter_mut().filter(|(name, _)| matches!(name.as_str(), "last_ts" | "timeout" | "start")) {
         *value = value.as_i64().map_or(Value::Null, |t| json!(origin + t));
     }
     out.insert("ts".into(), json!(ts));

@@ -237,7 +237,7 @@ impl Engine {
 
     fn window(&mut self, run: Run, end: Option<i64>) {
         let (Some(rule), Some(state)) = (self.rules.get(run.rule), self.states.get_mut(run.rule)) else { return };
-        let Some(Window { size, before, after }) = rule.window else { return };
+        let Some(Window { size, before, after, .. }) = rule.window else { return };
         let (start, stop) = (run.window * size, (run.window + 1) * size);
         let until = if run.full { stop + after } else { stop };
         if run.full {

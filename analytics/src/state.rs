@@ -2,7 +2,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use arrow::array::RecordBatch;
-use lidr_rules::{Body, Rule};
+use lidr_rules::{Body, Rule, site::needed};
 use lidr_schema::TableId;
 
 use crate::{
@@ -45,9 +45,13 @@ pub(crate) struct State {
 
 /// What the site lacks that the rule cannot do without.
 pub(crate) fn lacks(rule: &Rule, site: &Site) -> Option<String> {
-    let missing: Vec<&str> =
-        rule.needs.iter().map(String::as_str).filter(|n| TableId::named(n).is_none() && !site.has(n)).collect();
-    (!missing.is_empty()).then(|| format!("needs site table {}", missing.join(", ")))
+    let needs = || rule.needs.iter().map(|n| needed(n)).filter(|(table, _)| TableId::named(table).is_none());
+    let missing: Vec<&str> = needs().map(|(table, _)| table).filter(|table| !site.has(table)).collect();
+    if !missing.is_empty() {
+        return Some(format!("needs site table {}", missing.join(", ")));
+    }
+    let empty = needs().find(|(table, columns)| !columns.is_empty() && !site.holds(table, columns));
+    empty.map(|(table, columns)| format!("needs a value in column {} of site table {table}", columns.join(" or ")))
 }
 
 impl State {
@@ -102,8 +106,10 @@ impl State {
         let w = rule.window?;
         let due = self.reads().filter_map(|t| rows.next_due(t, window * w.size - w.before)).min();
         let held = due.map(|due| window.max((due - after).div_euclid(w.size)));
-        let empty = window - self.last_held.unwrap_or(window);
-        if self.judges_nothing(rule) && empty <= MOST_EMPTY { Some(window) } else { held }
+        let step = w.sweep.map_or(1, |sweep| (sweep / w.size).max(1));
+        let swept = (window + step - 1).div_euclid(step) * step;
+        let empty = (swept - self.last_held.unwrap_or(swept)) / step;
+        if self.judges_nothing(rule) && empty <= MOST_EMPTY { Some(held.map_or(swept, |held| held.min(swept))) } else { held }
     }
 
     /// Notes a window that is about to run.

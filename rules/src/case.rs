@@ -25,7 +25,7 @@ pub(crate) fn cases(keys: &Keys<'_>, report: &mut Report) -> Vec<Case> {
 }
 
 fn case(node: &Node, report: &mut Report) -> Option<Case> {
-    let keys = Keys::open(node, "a case", &["name", "given", "site", "until", "expect"], report)?;
+    let keys = Keys::open(node, "a case", &["name", "given", "site", "until", "set", "expect"], report)?;
     let mut given = BTreeMap::new();
     for (name, rows) in keys.map("given", report) {
         match TableId::named(&name.text) {
@@ -45,7 +45,8 @@ fn case(node: &Node, report: &mut Report) -> Option<Case> {
     let name = keys.required("name", report);
     let until = keys.moment("until", report);
     let not_evaluated = keys.get("expect").and_then(Node::text) == Some(NOT_EVALUATED);
-    Some(Case { name, given, site, until, expect: expected(&keys, report), not_evaluated })
+    let set = keys.map("set", report).iter().map(|(name, node)| (name.text.clone(), node.json())).collect();
+    Some(Case { name, given, site, until, set, expect: expected(&keys, report), not_evaluated })
 }
 
 fn each(
@@ -148,6 +149,10 @@ pub(crate) fn lint(rule: &Rule, keys: &Keys<'_>, report: &mut Report) {
         report.error(line, "`tests`: needed at least one case that stays silent (`expect: none`)");
     }
     for test in &rule.tests {
+        for name in test.set.keys().filter(|n| !rule.tunables.contains_key(*n)) {
+            let what = format!("case `{}`: no tunable", test.name);
+            report.unknown(line, &what, name, rule.tunables.keys().map(String::as_str));
+        }
         if test.expect.iter().any(|e| e.entity.len() != rule.entity.len()) {
             report.error(
                 line,

@@ -6,7 +6,7 @@ use crate::{
     Body, Rule, case,
     fields::Keys,
     problem::Report,
-    site::{SITE_TABLES, SiteTable, file_of},
+    site::{SITE_TABLES, SiteTable, file_of, needed},
     sql::Sql,
 };
 
@@ -123,11 +123,23 @@ fn memories(rule: &Rule, keys: &Keys<'_>, report: &mut Report) {
 
 fn tables(rule: &Rule, keys: &Keys<'_>, report: &mut Report) {
     for (key, name) in rule.needs.iter().map(|n| ("needs", n)).chain(rule.uses.iter().map(|n| ("uses", n))) {
+        let (name, columns) = needed(name);
+        for column in columns {
+            let known: Vec<String> = SiteTable::named(name).into_iter().flat_map(in_row).collect();
+            if key == "uses" || !known.iter().any(|k| k == column) {
+                let what = format!("`{key}`: site table `{name}` has no column");
+                report.unknown(keys.at(key), &what, column, known.iter().map(String::as_str));
+            }
+        }
         if SiteTable::named(name).is_none() && TableId::named(name).is_none() {
             let known = SITE_TABLES.iter().map(|t| t.name).chain(lidr_schema::table::ALL.iter().map(|t| t.name()));
             report.unknown(keys.at(key), &format!("`{key}`: no site or event table"), name, known);
         }
     }
+}
+
+fn in_row(table: &SiteTable) -> Vec<String> {
+    table.sql().into_iter().take(1).flat_map(|t| t.columns).map(|c| c.name).collect()
 }
 
 fn query(rule: &Rule, sql: &Sql, keys: &Keys<'_>, report: &mut Report) {
@@ -184,7 +196,7 @@ pub(crate) fn returns(rule: &Rule, column: &str) -> bool {
 }
 
 fn sources(rule: &Rule, sql: &Sql, line: usize, report: &mut Report) {
-    let listed = |name: &str| rule.needs.iter().chain(&rule.uses).any(|n| n == name);
+    let listed = |name: &str| rule.needs.iter().chain(&rule.uses).any(|n| needed(n).0 == name);
     for name in sql.tables() {
         if TableId::named(&name).is_some() || rule.remembers.contains_key(&name) {
             continue;

@@ -41,7 +41,7 @@ pub struct Rule {
     pub message: String,
     /// Column of the result that holds a level's name.
     pub severity_by: Option<String>,
-    /// Tables without which the rule is not evaluated.
+    /// Tables without which the rule is not evaluated; `table.column|column`: one of the columns must hold a value, too.
     pub needs: Vec<String>,
     /// Site tables read as empty when absent.
     pub uses: Vec<String>,
@@ -160,6 +160,8 @@ pub struct Window {
     pub before: i64,
     /// Context after.
     pub after: i64,
+    /// Windows without rows are judged, where the rule judges its memory, only if they start at a multiple of this; none: all.
+    pub sweep: Option<i64>,
 }
 
 /// What a finding is about.
@@ -227,6 +229,8 @@ pub struct Case {
     pub site: BTreeMap<String, Vec<Map<String, Value>>>,
     /// End of the input, µs after the window's start.
     pub until: Option<i64>,
+    /// Values of tunables that hold in this case only, so that a few rows show what takes many.
+    pub set: BTreeMap<String, Value>,
     /// Findings that must come out, each with the entity values and the level; none: silence.
     pub expect: Vec<Expect>,
     /// The case shows that the rule cannot judge here.

@@ -200,13 +200,20 @@ fn window(keys: &Keys<'_>, report: &mut Report) -> Option<Window> {
     if node.text() == Some("none") {
         return None;
     }
-    let keys = Keys::open(node, "`window`", &["size", "before", "after"], report)?;
+    let keys = Keys::open(node, "`window`", &["size", "before", "after", "sweep"], report)?;
     let size = keys.duration("size", report).filter(|s| *s > 0);
     if size.is_none() {
         report.error(node.line, "`window`: needed a `size` above 0, or `none`");
     }
     let mut side = |key| keys.duration(key, report).unwrap_or_default();
-    Some(Window { size: size?, before: side("before"), after: side("after") })
+    let (before, after) = (side("before"), side("after"));
+    let sweep = keys.duration("sweep", report);
+    if let (Some(size), Some(sweep)) = (size, sweep)
+        && (sweep < size || sweep % size != 0)
+    {
+        report.error(node.line, "`window`: needed a `sweep` that is a multiple of `size`");
+    }
+    Some(Window { size: size?, before, after, sweep })
 }
 
 fn entity(keys: &Keys<'_>, report: &mut Report) -> Vec<Entity> {

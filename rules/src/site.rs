@@ -47,6 +47,9 @@ pub enum ColumnKind {
     List(Item),
     /// A pseudonym under the key of the run; FixedSizeBinary(16).
     Pseudo(PseudoKind),
+    /// Hash of the line before; Utf8, and beside it `line_hash`, Utf8, the hash of this line: SHA-256, hexadecimal, of its cells
+    /// in the order of the file, joined by commas.
+    Chain,
 }
 
 /// What one of several values is in the table of its own.
@@ -122,6 +125,7 @@ impl SiteColumn {
             ColumnKind::Protocol => vec![(self.name, SqlType::Text), ("proto", SqlType::Int)],
             ColumnKind::Ports => vec![("first_port", SqlType::Int), ("last_port", SqlType::Int)],
             ColumnKind::List(_) => Vec::new(),
+            ColumnKind::Chain => vec![(self.name, SqlType::Text), ("line_hash", SqlType::Text)],
             ColumnKind::Pseudo(PseudoKind::Fixed(_)) => vec![(self.name, SqlType::Sixteen)],
             ColumnKind::Pseudo(PseudoKind::Target) => vec![("target", SqlType::Sixteen)],
             ColumnKind::Pseudo(PseudoKind::Order) => vec![("order_id", SqlType::Sixteen)],
@@ -166,6 +170,12 @@ impl SiteTable {
     }
 }
 
+/// What an entry of `needs` asks for: a table, and the columns of which one must hold a value (`warrants.xid|cccid`).
+#[must_use]
+pub fn needed(entry: &str) -> (&str, Vec<&str>) {
+    entry.split_once('.').map_or((entry, Vec::new()), |(table, columns)| (table, columns.split('|').collect()))
+}
+
 /// The file whose table, or table of several values, has that name in SQL.
 #[must_use]
 pub fn file_of(sql_name: &str) -> Option<&'static SiteTable> {
@@ -182,7 +192,7 @@ macro_rules! tables {
     };
 }
 
-use ColumnKind::{Address, Bool, Cidr, Int, List, Ports, Protocol, Pseudo, Text, Time};
+use ColumnKind::{Address, Bool, Chain, Cidr, Int, List, Ports, Protocol, Pseudo, Text, Time};
 
 const XID: ColumnKind = Pseudo(PseudoKind::Fixed(Kind::Xid));
 const LIID: ColumnKind = Pseudo(PseudoKind::Fixed(Kind::Liid));
@@ -203,7 +213,7 @@ tables! {
         "order" Pseudo(PseudoKind::Order); "agency" Text; "kind" Text; "selector" Pseudo(PseudoKind::Target); "type" Text;
         "start" Time; "end" Time; "state" Text; "emergency" Bool; "test" Bool; "destinations" List(Item::Text); "xid" XID;
         "liid" LIID; "cccid" CCCID; "elements" List(Item::Text); "creator" Text; "approvers" List(Item::Text);
-        "created_at" Time; "seq" Int; "prev_hash" Text;
+        "created_at" Time; "seq" Int; "prev_hash" Chain;
     }
     destinations {
         "id" Text; "name" Text; "address" Address; "port" Int; "kind" Text; "agency" Text; "cert_sha256" Text;

@@ -45,7 +45,7 @@ fn said(good: &str, from: &str, to: &str) -> String {
 fn a_good_rule_gets_its_defaults() {
     assert_eq!(problems(OWN), [""; 0]);
     let rule = parse::file("r.yml", OWN).unwrap().0.remove(0);
-    assert_eq!(rule.window, Some(Window { size: 300_000_000, before: 120_000_000, after: 900_000_000 }));
+    assert_eq!(rule.window, Some(Window { size: 300_000_000, before: 120_000_000, after: 900_000_000, sweep: None }));
     assert_eq!(
         (rule.version, rule.bucket, rule.by.as_str(), rule.plain_sigma),
         (1, 3_600_000_000, "all", false),
@@ -63,6 +63,18 @@ fn a_good_rule_gets_its_defaults() {
     let told =
         parse::file("r.yml", &OWN.replace("entity: [{col", "suppress: {for: 24h}\nentity: [{col")).unwrap().0.remove(0);
     assert_eq!(told.bucket, 86_400_000_000);
+}
+
+#[test]
+fn sweeps_needed_columns_and_values_of_a_case_are_checked() {
+    let text = said(OWN, "after: 15m", "after: 15m, sweep: 7m");
+    assert!(text.contains("multiple of `size`"), "{text}");
+    let swept = parse::file("r.yml", &OWN.replace("after: 15m", "after: 15m, sweep: 1h")).unwrap().0.remove(0);
+    assert_eq!(swept.window.and_then(|w| w.sweep), Some(3_600_000_000));
+    let text = said(OWN, "entity: [{col", "needs: [warrants.xid|cccd]\nentity: [{col");
+    assert!(text.contains("`cccd`, did you mean `cccid`"), "{text}");
+    let text = said(OWN, "{name: silent,", "{name: silent, set: {nothing: 1},");
+    assert!(text.contains("no tunable `nothing`"), "{text}");
 }
 
 #[test]

@@ -23,6 +23,7 @@ O-2026-003,agency-b,ipv4,100.64.1.13,cc,2026-11-01T00:00:00Z,2026-12-31T00:00:00
 
 pub(crate) const EXPECTED: &str = "\
 expect:
+  - {code: LI-06, level: critical, entity: [10.0.0.1, 10.20.0.99, netops]}
   - {code: LI-09, level: critical, entity: [10.20.0.99, 10.0.0.1]}
   - {code: LI-18, level: critical, entity: [10.20.0.99, 10.0.0.1]}
   - {code: LI-04, level: critical}
@@ -31,7 +32,7 @@ expect:
 allow:
   - {code: LI-18, level: low, entity: [10.66.0.10, 10.0.0.1]}
   - {code: LM-01}
-later: [LI-06, LI-14]
+later: [LI-14]
 ";
 
 pub(crate) const EXPECTED_BENIGN: &str = "\

@@ -15,6 +15,7 @@ use std::{
 };
 
 use arrow::array::{Array, AsArray, RecordBatch};
+use jiff::tz::TimeZone;
 use lidr_rules::site::SITE_TABLES;
 use lidr_schema::{Cidr, Ip, Key, dynamic, hex};
 use serde_json::{Map, Value};
@@ -47,11 +48,15 @@ impl Site {
         let Some(dir) = dir else { return Self::from_lines(BTreeMap::new(), key, String::new()) };
         let mut hash = Sha256::new();
         let mut tables = BTreeMap::new();
+        let mut time_zone = TimeZone::UTC;
         for path in files(dir)? {
             let content = fs::read(&path).map_err(|e| error(&path, None, e.to_string()))?;
             hash.update(path.file_name().unwrap_or_default().as_encoded_bytes());
             hash.update((content.len() as u64).to_be_bytes());
             hash.update(&content);
+            if path.file_name().is_some_and(|name| name == "site.toml") {
+                time_zone = read::time_zone(&path, &content)?;
+            }
             let Some(stem) = table_of(&path)? else { continue };
             let lines = match path.extension().and_then(|e| e.to_str()) {
                 Some("csv") => read::csv(&path, &content)?,
@@ -61,7 +66,9 @@ impl Site {
                 return Err(error(&path, None, format!("the table stands in {} too: needed one file for each table", other.display())));
             }
         }
-        Self::from_lines(tables, key, hex::encode(&hash.finalize()))
+        let mut site = Self::from_lines(tables, key, hex::encode(&hash.finalize()))?;
+        site.zones = Arc::new(site.zone_map().in_time_zone(time_zone));
+        Ok(site)
     }
 
     /// From tables in short form, as the cases of rules give them.
@@ -110,6 +117,12 @@ impl Site {
     #[must_use]
     pub fn has(&self, name: &str) -> bool {
         lidr_rules::site::file_of(name).is_some_and(|t| self.present.contains(t.name))
+    }
+
+    /// Whether one of the columns of a table holds a value.
+    pub(crate) fn holds(&self, table: &str, columns: &[&str]) -> bool {
+        let filled = |batch: &RecordBatch| columns.iter().filter_map(|c| batch.column_by_name(c)).any(|c| c.null_count() < c.len());
+        self.tables.get(table).is_some_and(filled)
     }
 
     /// A table as SQL sees it.

@@ -1,6 +1,7 @@
 //! Site files as lines of named cells, whatever format they came in.
 use std::path::Path;
 
+use jiff::tz::TimeZone;
 use arrow::{array::AsArray, compute::cast, datatypes::DataType};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use serde_json::{Map, Value};
@@ -21,6 +22,16 @@ pub(super) fn csv(path: &Path, content: &[u8]) -> Result<Vec<Line>, SiteError> {
         out.push(Line { number, cells, header: false });
     }
     Ok(out)
+}
+
+/// The carrier's time zone in `site.toml`; UTC where it is not said.
+pub(super) fn time_zone(path: &Path, content: &[u8]) -> Result<TimeZone, SiteError> {
+    let bad = |message: String| error(path, None, message.split_whitespace().collect::<Vec<_>>().join(" "));
+    let text = std::str::from_utf8(content).map_err(|e| bad(e.to_string()))?;
+    let table: toml::Table = text.parse().map_err(|e: toml::de::Error| bad(e.to_string()))?;
+    let Some(name) = table.get("time_zone") else { return Ok(TimeZone::UTC) };
+    let zone = name.as_str().and_then(|name| TimeZone::get(name).ok());
+    zone.ok_or_else(|| bad(format!("`time_zone`: needed a name such as \"Europe/Berlin\", had {name}")))
 }
 
 /// Parquet; every column is read as text, the line is the row's number.

@@ -6,7 +6,8 @@ use arrow::{
     datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit},
 };
 use lidr_rules::site::{ColumnKind, Item, PseudoKind, SiteColumn, SiteTable, SqlTable, SqlType};
-use lidr_schema::{Cidr, Ip, Key, Kind, dynamic};
+use lidr_schema::{Cidr, Ip, Key, Kind, dynamic, hex};
+use sha2::{Digest, Sha256};
 
 use crate::time::parse_rfc3339;
 
@@ -84,7 +85,10 @@ fn one(table: &SiteTable, line: &Line, key: &Key, rows: &mut BTreeMap<String, Ro
                 own = own.iter().flat_map(|row| ranges.iter().map(move |r| [row.clone(), vec![Cell::Int(r.0), Cell::Int(r.1)]].concat())).collect();
             }
             kind => {
-                let cells = cells(kind, value, text("kind"), key).map_err(|needed| misfit(column, needed))?;
+                let mut cells = cells(kind, value, text("kind"), key).map_err(|needed| misfit(column, needed))?;
+                if kind == ColumnKind::Chain {
+                    cells.push(Cell::Text(line_hash(line)));
+                }
                 own.iter_mut().for_each(|row| row.extend(cells.iter().cloned()));
             }
         }
@@ -102,11 +106,17 @@ fn one(table: &SiteTable, line: &Line, key: &Key, rows: &mut BTreeMap<String, Ro
     Ok(())
 }
 
+/// What the next line's `prev_hash` must say: `printf %s LINE | sha256sum` where no cell is quoted.
+fn line_hash(line: &Line) -> String {
+    let cells: Vec<&str> = line.cells.iter().map(|(_, cell)| cell.trim()).collect();
+    hex::encode(&Sha256::digest(cells.join(",")))
+}
+
 /// The cells of one value; what was needed where it does not fit.
 fn cells(kind: ColumnKind, value: &str, row_kind: &str, key: &Key) -> Result<Vec<Cell>, &'static str> {
     let empty = value.is_empty();
     Ok(match kind {
-        ColumnKind::Text => vec![if empty { Cell::Null } else { Cell::Text(value.to_owned()) }],
+        ColumnKind::Text | ColumnKind::Chain => vec![if empty { Cell::Null } else { Cell::Text(value.to_owned()) }],
         ColumnKind::Address if empty => vec![Cell::Null],
         ColumnKind::Address => vec![address(value)?],
         ColumnKind::Cidr if empty => vec![Cell::Null; 3],

@@ -38,6 +38,23 @@ fn identifiers_are_hashed_and_nothing_else_is_kept() {
 }
 
 #[test]
+fn a_line_has_the_hash_that_the_next_one_must_repeat() {
+    let site = load(&[("warrants.csv", "order,kind,selector,seq,prev_hash\nO-1,imsi,001010123456789,1,\n")]).unwrap();
+    let hash = site.table("warrants").unwrap().column_by_name("line_hash").unwrap().as_string::<i32>().value(0).to_owned();
+    // printf %s 'O-1,imsi,001010123456789,1,' | sha256sum
+    assert_eq!(hash, "ff4ade516398e3743e054703011db76b5a8b2b1f7b9904485be7cf0c02438429");
+}
+
+#[test]
+fn the_time_zone_comes_from_site_toml() {
+    let zone = |text: &str| load(&[("site.toml", text)]).map(|s| s.zones().time_zone().iana_name().map(str::to_owned));
+    assert_eq!(zone("time_zone = \"Europe/Berlin\"\n").unwrap().as_deref(), Some("Europe/Berlin"));
+    assert_eq!(zone("carrier = \"x\"\n").unwrap().as_deref(), Some("UTC"));
+    let text = zone("time_zone = \"Berlin\"\n").unwrap_err().to_string();
+    assert!(text.contains("site.toml") && text.contains("Europe/Berlin"), "{text}");
+}
+
+#[test]
 fn what_does_not_fit_is_named_with_file_line_and_neighbour() {
     let said = |files: &[(&str, &str)]| load(files).unwrap_err().to_string();
     let text = said(&[("zones.csv", "cidr,zoen\n10.0.0.0/8,core\n")]);

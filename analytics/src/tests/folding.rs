@@ -84,6 +84,14 @@ fn a_rule_whose_tables_are_missing_says_so() {
     r.needs = vec!["warrants".into()];
     let e = engine(&[r], Site::default());
     assert_eq!((e.stats().evaluated, e.stats().not_evaluated[0].reason.as_str()), (0, "needs site table warrants"));
+    let mut r = rule("A-1", ROWS, None);
+    r.needs = vec!["warrants.xid|cccid".into()];
+    let with = |cell: &str| {
+        let e = engine(std::slice::from_ref(&r), site(json!({ "warrants": [{ "order": "O-1", "cccid": cell }] })));
+        e.stats().not_evaluated.first().map(|n| n.reason.clone())
+    };
+    assert_eq!(with("").as_deref(), Some("needs a value in column xid or cccid of site table warrants"));
+    assert_eq!(with("7001"), None);
 }
 
 #[test]

@@ -60,7 +60,7 @@ pub(crate) fn rule(code: &str, sql: &str, window: Option<Window>) -> Rule {
 }
 
 pub(crate) const fn window(size: i64, before: i64, after: i64) -> Option<Window> {
-    Some(Window { size, before, after })
+    Some(Window { size, before, after, sweep: None })
 }
 
 pub(crate) fn remember(key: &[&str], add: &str, drop: &str) -> Remember {

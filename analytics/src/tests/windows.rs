@@ -101,6 +101,17 @@ fn memory_that_is_judged_runs_in_empty_windows() {
     assert!(judged(&[r], &ops(&[(10, "create", "a"), (700, "delete", "a"), (20_000, "list", "b")])).is_empty());
 }
 
+/// Where rows are few and windows short, memory is swept now and then instead of in each of them.
+#[test]
+fn memory_is_swept_at_multiples_and_where_there_are_rows() {
+    let sql = "SELECT ip('10.0.0.1') AS actor, $start AS at FROM known k";
+    let mut r = rule("A-1", sql, Some(Window { size: 5 * MINUTE, before: 0, after: 0, sweep: Some(HOUR) }));
+    r.remembers.insert("known".into(), remember(&["task"], "op = 'create'", "op = 'delete'"));
+    let given = ops(&[(10, "create", "a"), (5 * 3600 / 2, "list", "b"), (4 * 3600, "delete", "a"), (7 * 3600, "list", "b")]);
+    let found = judged(std::slice::from_ref(&r), &given);
+    assert_eq!(found.iter().map(|f| f.time / MINUTE).collect::<Vec<_>>(), [60, 120, 150, 180, 240]);
+}
+
 #[test]
 fn memory_forgets_by_time_and_at_its_bound() {
     let mut r = unknown_deletes();

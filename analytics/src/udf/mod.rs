@@ -1,8 +1,10 @@
-//! Functions for rule authors: addresses, zones, pseudonyms, the window's edges.
+//! Functions for rule authors: addresses, zones, pseudonyms, lists in one cell, local hours, the window's edges.
 //!
 //! `pseudonym_of_ip` lets traffic meet an intercept whose selector is an address: the register and the rows of tasking hold the
 //! selector as a pseudonym only, so the address of a conversation is hashed with the same key. Rules alone have it; in a query at
 //! hand, which is given no key, it knows none: it would tell of any address whether it is tapped.
+mod hours;
+mod lists;
 mod zones;
 
 use std::sync::{
@@ -49,12 +51,18 @@ pub(crate) fn register(context: &SessionContext, zones: &Arc<Zones>, key: Option
     add("ip", vec![text.clone()], SIXTEEN, pure, each(1, ip));
     add("cidr", vec![SIXTEEN, text.clone()], DataType::Boolean, pure, Arc::new(cidr));
     add("ip_text", vec![SIXTEEN], text.clone(), pure, each(1, ip_text));
+    add("token", vec![SIXTEEN], text.clone(), pure, each(1, token));
     let map = Arc::clone(zones);
     add("zone", vec![SIXTEEN], text, pure, each(1, move |a| zone(&map, a)));
     let map = Arc::clone(zones);
     add("rank", vec![SIXTEEN], DataType::Int64, pure, each(1, move |a| rank(&map, a)));
     let key = key.cloned();
     add("pseudonym_of_ip", vec![SIXTEEN], SIXTEEN, pure, each(1, move |a| pseudonym_of_ip(key.as_ref(), a)));
+    add("each_in", vec![DataType::Utf8, DataType::Utf8], DataType::Boolean, pure, each(2, lists::each_in));
+    let map = Arc::clone(zones);
+    add("week_hour", vec![time.clone()], DataType::Int64, pure, each(1, move |a| hours::week_hour(map.time_zone(), a)));
+    let map = Arc::clone(zones);
+    add("in_hours", vec![DataType::Utf8, time.clone()], DataType::Boolean, pure, each(2, move |a| hours::in_hours(map.time_zone(), a)));
     for (name, is_end) in [("window_start", false), ("window_end", true)] {
         let edges = Arc::clone(edges);
         let run = move |_: &[ColumnarValue]| {
@@ -111,6 +119,13 @@ fn ip_text(arguments: &[ArrayRef]) -> Result<ArrayRef> {
     let [addresses] = arguments else { return exec_err!("ip_text needs one argument") };
     let addresses = sixteen(addresses)?;
     let texts = (0..addresses.len()).map(|i| ip_at(addresses, i).map(|ip| ip.to_string()));
+    Ok(Arc::new(texts.collect::<StringArray>()))
+}
+
+/// `token(pseudonym)`: as lists of pseudonyms in one cell write it.
+fn token(arguments: &[ArrayRef]) -> Result<ArrayRef> {
+    let [pseudonyms] = arguments else { return exec_err!("token needs one argument") };
+    let texts = sixteen(pseudonyms)?.iter().map(|octets| octets.map(lidr_schema::hex::encode));
     Ok(Arc::new(texts.collect::<StringArray>()))
 }
 

@@ -1,6 +1,7 @@
-//! The zone of an address: the longest range that holds it.
+//! The zone of an address, the longest range that holds it, and the carrier's time zone: where and at what hour something was.
 use std::collections::HashMap;
 
+use jiff::tz::TimeZone;
 use lidr_schema::{Cidr, Ip};
 
 /// A zone of the site.
@@ -13,9 +14,16 @@ pub struct Zone {
 }
 
 /// All ranges, by their length, the longest first: one look a length that occurs.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Zones {
     lengths: Vec<(u8, HashMap<Ip, Zone>)>,
+    time_zone: TimeZone,
+}
+
+impl Default for Zones {
+    fn default() -> Self {
+        Self { lengths: Vec::new(), time_zone: TimeZone::UTC }
+    }
 }
 
 impl Zones {
@@ -28,7 +36,19 @@ impl Zones {
         }
         let mut lengths: Vec<_> = by_length.into_iter().collect();
         lengths.sort_by_key(|(length, _)| std::cmp::Reverse(*length));
-        Self { lengths }
+        Self { lengths, time_zone: TimeZone::UTC }
+    }
+
+    /// The same ranges, with the hours of a time zone.
+    #[must_use]
+    pub fn in_time_zone(self, time_zone: TimeZone) -> Self {
+        Self { time_zone, ..self }
+    }
+
+    /// The carrier's time zone; UTC where the site does not say.
+    #[must_use]
+    pub const fn time_zone(&self) -> &TimeZone {
+        &self.time_zone
     }
 
     /// The zone of an address.
