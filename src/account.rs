@@ -57,6 +57,7 @@ fn lines(summary: &Value) -> String {
         out.push(format!("packets   {packets} ({octets} octets)"));
     }
     out.extend(at(summary, "inputs").as_array().into_iter().flatten().filter_map(trouble));
+    out.extend(records(summary));
     out.push(format!("rows      {}", none_if_empty(counts(at(summary, "rows")))));
     if summary.get("decoded").is_some() {
         out.push(format!("decoded   {}", none_if_empty(counts(at(summary, "decoded")))));
@@ -85,6 +86,21 @@ fn trouble(input: &Value) -> Option<String> {
     let error = at(input, "error").as_str().map(str::to_owned);
     let said = error.or_else(|| truncated.then(|| "cut: it ends in the middle of a record".to_owned()))?;
     Some(format!("input     {path}: {said}"))
+}
+
+/// What became of record files, with the first records of each that could not be understood.
+fn records(summary: &Value) -> Vec<String> {
+    let all = at(summary, "records");
+    let number = |name: &str| at(all, name).as_u64().unwrap_or_default();
+    if number("read") == 0 {
+        return Vec::new();
+    }
+    let skipped: u64 = at(all, "skipped").as_object().into_iter().flatten().filter_map(|(_, n)| n.as_u64()).sum();
+    let (read, mapped, malformed) = (number("read"), number("mapped"), number("malformed"));
+    let head = format!("records   {read} read, {mapped} mapped, {skipped} left out, {malformed} not understood");
+    let inputs = at(summary, "inputs").as_array().into_iter().flatten();
+    let told = inputs.flat_map(|i| at(at(i, "records"), "first_malformed").as_array().into_iter().flatten());
+    std::iter::once(head).chain(told.filter_map(Value::as_str).map(|t| format!("          {t}"))).collect()
 }
 
 /// Every rule that did not judge, by name: silence of a rule that could not look is not a clean network.
@@ -144,6 +160,14 @@ mod tests {
             text.contains("input     a: cut") && text.contains("input     b: empty\n") && !text.contains("rules"),
             "{text}"
         );
+    }
+
+    #[test]
+    fn records_are_told_with_the_first_that_were_not_understood() {
+        let told = json!({ "first_malformed": ["a:3: not JSON"] });
+        let all = json!({ "records": { "read": 4, "mapped": 2, "malformed": 1, "skipped": { "x": 1 } }, "inputs": [{ "path": "a", "records": told }] });
+        assert!(lines(&all).contains("records   4 read, 2 mapped, 1 left out, 1 not understood\n          a:3: not JSON\n"), "{}", lines(&all));
+        assert!(!lines(&json!({ "records": { "read": 0 } })).contains("records"));
     }
 
     #[test]

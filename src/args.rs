@@ -35,9 +35,9 @@ pub(crate) enum Shape {
 /// What lidr does.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Verb {
-    /// Judge captures: no broker, no root, no configuration
+    /// Judge captures and record files: no broker, no root, no configuration
     Replay(Replay),
-    /// Decode captures and produce the rows to Kafka
+    /// Decode captures and record files and produce the rows to Kafka
     Sensor(Sensor),
     /// Consume rows from Kafka and judge them
     Watch(Watch),
@@ -46,6 +46,9 @@ pub(crate) enum Verb {
     /// Look at the rules and test them
     #[command(subcommand)]
     Rules(Rules),
+    /// Look at the mappings of record files and check them
+    #[command(subcommand)]
+    Sources(Mappings),
     /// Write labelled attack traffic with its site folder
     Simulate(Simulate),
     /// Measure decoding on one file: no rules, no output
@@ -99,9 +102,13 @@ pub(crate) struct KeyArgs {
 /// What is decoded, and how.
 #[derive(Debug, Args)]
 pub(crate) struct Decode {
-    /// Captures (pcap, pcapng, .gz, .zst, `-` for standard input); NAME=FILE puts one under another sensor
+    /// Captures (pcap, pcapng, `-` for standard input) and record files (NDJSON, CSV, syslog that a mapping takes by its name),
+    /// plain, .gz or .zst; NAME=FILE puts one under another sensor
     #[arg(required = true, value_name = "INPUT")]
     pub(crate) inputs: Vec<String>,
+    /// Folder of mapping files for record files, besides `sources` of the site folder
+    #[arg(long, value_name = "DIR")]
+    pub(crate) sources: Vec<PathBuf>,
     /// Workers; default: cores
     #[arg(long, value_name = "N", value_parser = workers)]
     pub(crate) workers: Option<usize>,
@@ -164,7 +171,8 @@ pub(crate) struct Sensor {
     pub(crate) broker: Broker,
     #[command(flatten)]
     pub(crate) key: KeyArgs,
-    /// Folder of site tables, of which a sensor reads its own name only (`sensors`)
+    /// Site folder, of which a sensor reads its own name (`sensors`), the names of devices and elements, and the mappings of record
+    /// files (`sources`)
     #[arg(long, value_name = "DIR")]
     pub(crate) site: Option<PathBuf>,
     /// Write the rows as Parquet here, too, for `lidr hunt`
@@ -254,6 +262,33 @@ pub(crate) struct RuleArgs {
     /// Leave the embedded rules out
     #[arg(long)]
     pub(crate) no_builtin: bool,
+}
+
+/// `lidr sources`
+#[derive(Debug, Subcommand)]
+pub(crate) enum Mappings {
+    /// Every mapping, one a line, the site's first
+    List(SourceArgs),
+    /// One mapping file in full, to start another from
+    Show {
+        /// Its name, for instance lims-audit
+        name: String,
+        #[command(flatten)]
+        sources: SourceArgs,
+    },
+    /// Load every mapping and say what is wrong
+    Check(SourceArgs),
+}
+
+/// Which mappings.
+#[derive(Debug, Args)]
+pub(crate) struct SourceArgs {
+    /// Site folder, of which `sources` is read
+    #[arg(long, value_name = "DIR")]
+    pub(crate) site: Option<PathBuf>,
+    /// Folder of mapping files
+    #[arg(long, value_name = "DIR")]
+    pub(crate) sources: Vec<PathBuf>,
 }
 
 /// `lidr simulate`

@@ -1,9 +1,17 @@
 //! What is to be read: inputs by sensor, in the order given.
-use std::{collections::BTreeMap, io::Write, path::Path, process::ExitCode, time::UNIX_EPOCH};
+use std::{
+    collections::BTreeMap,
+    io::Write,
+    path::{Path, PathBuf},
+    process::ExitCode,
+    sync::Arc,
+    time::UNIX_EPOCH,
+};
 
 use anyhow::Context;
 use lidr_ingest::{
     decode::ports::Ports,
+    log::Sources,
     run::Config,
     sink::{LakeOptions, LakeSink},
     source::{self, CaptureError, Input, Reader, SourceError},
@@ -31,16 +39,17 @@ pub(crate) fn by_sensor(inputs: &[String], default: &str) -> BTreeMap<String, Ve
 /// Files of which nothing can be read, as the summary has them.
 pub(crate) type Unreadable = Vec<Value>;
 
-/// Takes out the files of which nothing can be read (empty, no capture, cut in the header): the others are worth their run, whose
+/// Takes out the files of which nothing can be read (empty, neither capture nor record file, cut in the header): the others are worth their run, whose
 /// exit status will tell. Nothing at all that is readable is an error, and so is a file that is not there, before anything is made.
 pub(crate) fn readable(
     sensors: BTreeMap<String, Vec<Input>>,
+    sources: &Arc<Sources>,
 ) -> anyhow::Result<(BTreeMap<String, Vec<Input>>, Unreadable)> {
     let (mut good, mut bad, mut first) = (BTreeMap::new(), Unreadable::new(), None);
     for (sensor, inputs) in sensors {
         let mut kept = Vec::new();
         for input in inputs {
-            match head(&input) {
+            match head(&input, sources) {
                 Ok(()) => kept.push(input),
                 Err(SourceError::Open { name, why }) if !refused_by_system(&why) => {
                     bad.push(json!({ "path": name, "packets": 0, "error": why.to_string() }));
@@ -60,10 +69,10 @@ pub(crate) fn readable(
 }
 
 /// Reads the head of a file; pipes and standard input can be read only once.
-fn head(input: &Input) -> Result<(), SourceError> {
+fn head(input: &Input, sources: &Arc<Sources>) -> Result<(), SourceError> {
     match input {
         Input::Path { path, .. } if !std::fs::metadata(path).is_ok_and(|m| !m.is_file()) => {
-            Reader::open(std::slice::from_ref(input)).map(drop)
+            Reader::open_with(std::slice::from_ref(input), Some(sources)).map(drop)
         }
         _ => Ok(()),
     }
@@ -76,7 +85,7 @@ fn refused_by_system(why: &CaptureError) -> bool {
 fn split(text: &str) -> Option<(&str, &str)> {
     let (name, rest) = text.split_once('=')?;
     let is_name = !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c));
-    (is_name && !std::path::Path::new(text).exists()).then_some((name, rest))
+    (is_name && !Path::new(text).exists()).then_some((name, rest))
 }
 
 /// The sensor's name: what was given, else the only one of site table `sensors`, else `local`.
@@ -89,6 +98,17 @@ pub(crate) fn sensor_name(given: Option<&str>, site: &lidr_analytics::Site) -> S
     }
 }
 
+/// The mappings of record files: those of the site folder, those of `--sources`, lidr's own.
+pub(crate) fn sources(args: &Decode, site_dir: Option<&Path>, site: &lidr_analytics::Site, key: &Key) -> anyhow::Result<Arc<Sources>> {
+    Ok(Sources::load(&source_dirs(site_dir, &args.sources), &site.addresses(), key)?)
+}
+
+/// Folders of mapping files: the site's, if it has one, and those that were given.
+pub(crate) fn source_dirs(site_dir: Option<&Path>, given: &[PathBuf]) -> Vec<PathBuf> {
+    let of_site = site_dir.map(|dir| dir.join("sources")).filter(|dir| dir.is_dir());
+    of_site.into_iter().chain(given.iter().cloned()).collect()
+}
+
 /// The run over one sensor's inputs: its name, and how they are decoded.
 pub(crate) fn config(
     args: &Decode,
@@ -96,10 +116,13 @@ pub(crate) fn config(
     workers: usize,
     key: &Key,
     inputs: &[Input],
+    sources: &Sources,
 ) -> anyhow::Result<Config> {
     let ports = Ports::read(&args.ports).map_err(|e| anyhow::anyhow!("--port: {e}"))?;
     let started = UNIX_EPOCH.elapsed().map_or(0, |d| d.as_micros());
-    let epoch = source::epoch(inputs, &started.to_string(), &ports.text())?;
+    let names: Vec<String> = inputs.iter().map(Input::file_name).collect();
+    let settings = ports.text() + &sources.settings(names.iter().map(String::as_str));
+    let epoch = source::epoch(inputs, &started.to_string(), &settings)?;
     Ok(Config { ports, ..Config::new(sensor, workers, key.clone(), &epoch) })
 }
 
@@ -137,8 +160,10 @@ mod tests {
         let head = [0xd4, 0xc3, 0xb2, 0xa1, 2, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 1, 0, 0, 0];
         let (good, empty, text) =
             (file("a.pcap", &head), file("b.pcap", b""), file("c.pcap", b"hello, no capture at all"));
-        let read =
-            |inputs: &[&String]| readable(by_sensor(&inputs.iter().map(|i| (*i).clone()).collect::<Vec<_>>(), "local"));
+        let sources = Sources::load(&[], &BTreeMap::new(), &Key::from_hex(&"00".repeat(32)).unwrap()).unwrap();
+        let read = |inputs: &[&String]| {
+            readable(by_sensor(&inputs.iter().map(|i| (*i).clone()).collect::<Vec<_>>(), "local"), &sources)
+        };
         let (sensors, bad) = read(&[&good, &empty, &text]).unwrap();
         assert_eq!((sensors["local"].len(), bad.len()), (1, 2));
         assert!(bad[0]["error"].as_str().unwrap().starts_with("empty"), "{bad:?}");

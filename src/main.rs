@@ -16,6 +16,7 @@ mod rules;
 mod sensor;
 mod settings;
 mod simulate;
+mod sources;
 mod take;
 #[cfg(feature = "kafka")]
 mod watch;
@@ -49,6 +50,7 @@ fn run(cli: Cli, properties: &Properties) -> anyhow::Result<ExitCode> {
         Verb::Replay(args) => replay::run(&args, quiet),
         Verb::Hunt(args) => hunt::run(&args, quiet),
         Verb::Rules(args) => rules::run(&args),
+        Verb::Sources(args) => sources::run(&args),
         Verb::Simulate(args) => simulate::run(&args),
         Verb::Bench(args) => bench::run(&args),
         Verb::Demo(args) => demo::run(&args),

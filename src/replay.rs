@@ -1,4 +1,4 @@
-//! `lidr replay`: captures in, findings out; no broker, no root, no configuration.
+//! `lidr replay`: captures and record files in, findings out; no broker, no root, no configuration.
 //!
 //! Each sensor's inputs are decoded on threads of their own and judged here: whichever sensor is furthest behind is read next,
 //! and the watermark is the least promise of all, so that several sensors are judged as they would be through Kafka.
@@ -6,7 +6,10 @@ use std::{
     collections::BTreeMap,
     io::IsTerminal,
     process::ExitCode,
-    sync::mpsc::{Receiver, SyncSender, sync_channel},
+    sync::{
+        Arc,
+        mpsc::{Receiver, SyncSender, sync_channel},
+    },
     thread,
     time::Instant,
 };
@@ -15,6 +18,7 @@ use arrow::array::RecordBatch;
 use indicatif::{ProgressBar, ProgressStyle};
 use lidr_analytics::Site;
 use lidr_ingest::{
+    log::Sources,
     run::{self, Config},
     sink::{Sink, SinkError, Tee},
     source::{Input, InputSummary, Reader},
@@ -47,9 +51,10 @@ pub(crate) fn run(args: &Replay, quiet: bool) -> anyhow::Result<ExitCode> {
     let key = key::given_or_kept(&args.judge.key)?;
     let site = Site::load(args.judge.site.as_deref(), &key)?;
     let sensor = inputs::sensor_name(args.decode.name.as_deref(), &site);
-    let (sensors, unreadable) = inputs::readable(inputs::by_sensor(&args.decode.inputs, &sensor))?;
+    let sources = inputs::sources(&args.decode, args.judge.site.as_deref(), &site, &key)?;
+    let (sensors, unreadable) = inputs::readable(inputs::by_sensor(&args.decode.inputs, &sensor), &sources)?;
     let bar = bar(&sensors, quiet);
-    let opened = open(args, sensors, &key)?;
+    let opened = open(args, sensors, &sources, &key)?;
     let mut judging = Judging::start(&args.judge, args.range, &key, site, None)?;
     judging.outputs.bar = bar.clone();
     let summaries = decode_and_judge(args, opened, &key, &mut judging, &bar)?;
@@ -71,11 +76,16 @@ pub(crate) fn run(args: &Replay, quiet: bool) -> anyhow::Result<ExitCode> {
 type Opened = (Reader, Config);
 
 /// Opens everything: what is not there is said before anything is made.
-fn open(args: &Replay, sensors: BTreeMap<String, Vec<Input>>, key: &Key) -> anyhow::Result<Vec<Opened>> {
+fn open(
+    args: &Replay,
+    sensors: BTreeMap<String, Vec<Input>>,
+    sources: &Arc<Sources>,
+    key: &Key,
+) -> anyhow::Result<Vec<Opened>> {
     let share = (inputs::workers(args.decode.workers) / sensors.len().max(1)).max(1);
     let one = |(sensor, files): (String, Vec<Input>)| {
-        let config = inputs::config(&args.decode, &sensor, share, key, &files)?;
-        Ok((Reader::open(&files)?, config))
+        let config = inputs::config(&args.decode, &sensor, share, key, &files, sources)?;
+        Ok((Reader::open_with(&files, Some(sources))?, config))
     };
     sensors.into_iter().map(one).collect()
 }

@@ -1,9 +1,10 @@
-//! `lidr sensor`: captures in, rows to Kafka; no judging.
-use std::{collections::BTreeMap, io::Write, process::ExitCode};
+//! `lidr sensor`: captures and record files in, rows to Kafka; no judging.
+use std::{collections::BTreeMap, io::Write, process::ExitCode, sync::Arc};
 
 use anyhow::bail;
 use lidr_analytics::Site;
 use lidr_ingest::{
+    log::Sources,
     run,
     sink::{KafkaSink, KafkaSinkOptions, Tee},
     source::{Input, Reader},
@@ -20,10 +21,12 @@ use crate::{
 pub(crate) fn run(args: &Sensor, properties: &Properties, quiet: bool) -> anyhow::Result<ExitCode> {
     let key = key::given(&args.key)?;
     let metrics = args.metrics.map(judge::serve).transpose()?;
-    let sensor = inputs::sensor_name(args.decode.name.as_deref(), &Site::load(args.site.as_deref(), &key)?);
-    let (sensors, unreadable) = inputs::readable(inputs::by_sensor(&args.decode.inputs, &sensor))?;
+    let site = Site::load(args.site.as_deref(), &key)?;
+    let sensor = inputs::sensor_name(args.decode.name.as_deref(), &site);
+    let sources = inputs::sources(&args.decode, args.site.as_deref(), &site, &key)?;
+    let (sensors, unreadable) = inputs::readable(inputs::by_sensor(&args.decode.inputs, &sensor), &sources)?;
     for (sensor, inputs) in sensors {
-        let summary = one(args, properties, &key, &sensor, &inputs, metrics.as_deref())?;
+        let summary = one(args, properties, &key, &sensor, &inputs, &sources, metrics.as_deref())?;
         if !quiet {
             write!(std::io::stderr(), "\nsensor    {sensor} to {}", args.broker.kafka)?;
             account::tell(&summary)?;
@@ -38,10 +41,11 @@ fn one(
     key: &Key,
     sensor: &str,
     files: &[Input],
+    sources: &Arc<Sources>,
     metrics: Option<&lidr_analytics::metrics::Metrics>,
 ) -> anyhow::Result<serde_json::Value> {
-    let config = inputs::config(&args.decode, sensor, inputs::workers(args.decode.workers), key, files)?;
-    let reader = Reader::open(files)?;
+    let config = inputs::config(&args.decode, sensor, inputs::workers(args.decode.workers), key, files, sources)?;
+    let reader = Reader::open_with(files, Some(sources))?;
     let options = KafkaSinkOptions {
         prefix: args.broker.topic_prefix.clone(),
         sensor: sensor.to_owned(),

@@ -6,6 +6,7 @@ mod cli;
 mod layering;
 mod lidr;
 mod ocsf;
+mod records;
 mod scenarios;
 mod shape;
 mod sigma;

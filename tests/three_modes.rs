@@ -20,7 +20,7 @@ use crate::lidr::{Simulated, difference, last_lines, ok};
 const SCENARIOS: [&str; 4] = ["s3", "s3-benign", "s4", "s4-benign"];
 
 /// The broker of the tests; without one the test says that it was skipped, or fails where a broker is required.
-fn broker(test: &str) -> Option<String> {
+pub(crate) fn broker(test: &str) -> Option<String> {
     if let Ok(broker) = std::env::var("LIDR_TEST_KAFKA") {
         return Some(broker);
     }

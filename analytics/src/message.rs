@@ -1,5 +1,5 @@
 //! The sentence of a finding: `{column}`, `{zone(column)}`, `{name(column)}`.
-use lidr_schema::hex;
+use lidr_schema::{Ip, hex};
 
 use crate::{
     Site,
@@ -32,12 +32,14 @@ fn value(inside: &str, site: &Site, columns: &Columns<'_>, row: usize) -> String
     }
     if let Some(column) = call("name") {
         let name = columns.address(column, row).and_then(|ip| site.name_of(ip)).map(str::to_owned);
-        return name.or_else(|| columns.text(column, row)).unwrap_or_else(|| "unknown".to_owned());
+        return name.unwrap_or_else(|| value(column, site, columns, row));
     }
-    match columns.address(inside, row).filter(|_| is_pseudonym(inside)) {
+    match columns.address(inside, row) {
         // Enough of a pseudonym to tell two apart; the whole of it is in the resources.
-        Some(ip) => hex::encode(ip.octets().get(..6).unwrap_or_default()),
-        None => columns.text(inside, row).unwrap_or_else(|| "unknown".to_owned()),
+        Some(ip) if is_pseudonym(inside) => hex::encode(ip.octets().get(..6).unwrap_or_default()),
+        // A record does not always say from where.
+        Some(ip) if ip == Ip::default() => "an unknown address".to_owned(),
+        _ => columns.text(inside, row).unwrap_or_else(|| "unknown".to_owned()),
     }
 }
 

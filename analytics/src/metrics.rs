@@ -26,6 +26,7 @@ pub struct Metrics {
     registry: Registry,
     packets: IntCounterVec,
     bytes: IntCounterVec,
+    records: IntCounterVec,
     rows: IntCounterVec,
     skipped: IntCounterVec,
     dropped: IntCounterVec,
@@ -79,6 +80,7 @@ impl Metrics {
         Ok(Self {
             packets: counters("lidr_packets_total", "Packets read.", &["sensor"])?,
             bytes: counters("lidr_packet_bytes_total", "Octets of packets read, as on the wire.", &["sensor"])?,
+            records: counters("lidr_records_total", "Records of record files: mapped, skipped, malformed.", &["sensor", "result"])?,
             rows: counters("lidr_rows_total", "Rows written by decoding.", &["sensor", "table"])?,
             skipped: counters("lidr_skipped_total", "Packets met and not opened, by protocol.", &["sensor", "protocol"])?,
             dropped: counters("lidr_dropped_total", "Dropped at a bound, by stage and reason.", &["stage", "reason"])?,
@@ -164,6 +166,15 @@ impl Metrics {
                 raise(&counters.with_label_values(&[first, label]), n.as_u64().unwrap_or_default());
             }
         };
+        if let Some(records) = account.get("records") {
+            let count = |name: &str| match records.get(name) {
+                Some(Value::Object(by_reason)) => by_reason.values().filter_map(Value::as_u64).sum(),
+                plain => plain.and_then(Value::as_u64).unwrap_or_default(),
+            };
+            for result in ["mapped", "skipped", "malformed"] {
+                raise(&self.records.with_label_values(&[sensor, result]), count(result));
+            }
+        }
         each("rows", &self.rows, sensor);
         each("skipped", &self.skipped, sensor);
         each("oddities", &self.oddities, sensor);
@@ -242,7 +253,7 @@ mod tests {
         metrics.engine(&stats, 5_000_000);
         metrics.finding("LI-01", Severity::Critical);
         let account = serde_json::json!({
-            "packets": 5, "bytes": 500, "rows": {"flow": 2}, "skipped": {"arp": 1}, "oddities": {"gap": 1}, "dropped": {"flow_table": 1},
+            "packets": 5, "bytes": 500, "records": {"read": 3, "mapped": 2, "malformed": 0, "skipped": {"logout": 1}}, "rows": {"flow": 2}, "skipped": {"arp": 1}, "oddities": {"gap": 1}, "dropped": {"flow_table": 1},
         });
         metrics.progress("tap1", &account);
         metrics.progress("tap1", &account);

@@ -1,12 +1,11 @@
 //! Findings as people read them.
-use std::fmt::Write;
+use std::{collections::BTreeMap, fmt::Write};
 
 use lidr_schema::finding::{Activity, Evidence, Severity};
-use serde_json::Value;
 
 use crate::{Finding, time::seconds_text};
 
-/// Frames that are listed.
+/// Frames and lines that are listed.
 const MOST_FRAMES: usize = 8;
 /// Characters of a line.
 const WIDTH: usize = 100;
@@ -26,7 +25,7 @@ pub fn text(finding: &Finding, colour: bool) -> String {
     let _ = writeln!(out, "{on}{:<8} {}{off}  {}{state}", finding.severity.name().to_uppercase(), finding.code, finding.title);
     put(&mut out, "", &finding.message);
     put(&mut out, "when", &when(finding));
-    put(&mut out, "evidence", &frames(&finding.evidences));
+    put(&mut out, "evidence", &places(&finding.evidences));
     if let Some(other) = &finding.lidr.absorbed_by {
         put(&mut out, "part of", other);
     }
@@ -61,27 +60,28 @@ fn when(finding: &Finding) -> String {
     }
 }
 
-/// Frame numbers, by capture.
-fn frames(evidences: &[Evidence]) -> String {
-    let mut parts: Vec<String> = Vec::new();
+/// Where it is proved: frame numbers by capture, lines of record files.
+fn places(evidences: &[Evidence]) -> String {
+    let mut of_capture: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    let mut lines: Vec<String> = Vec::new();
     for evidence in evidences.iter().take(MOST_FRAMES) {
         let text = |name: &str| evidence.data.get(name).map(|v| v.as_str().map_or_else(|| v.to_string(), str::to_owned));
-        let place = match (text("frame"), text("file"), text("line")) {
-            (Some(frame), _, _) => format!("frame {frame}"),
-            (_, Some(file), Some(line)) => format!("{file}:{line}"),
+        let (list, place) = match (text("frame"), text("file"), text("line")) {
+            (_, Some(file), Some(line)) => (&mut lines, format!("{file}:{line}")),
+            (Some(frame), ..) => (of_capture.entry(text("capture").unwrap_or_default()).or_default(), format!("frame {frame}")),
             _ => continue,
         };
-        if !parts.contains(&place) {
-            parts.push(place);
+        if !list.contains(&place) {
+            list.push(place);
         }
     }
+    let of = |(capture, frames): (&String, &Vec<String>)| format!("{} of {capture}", frames.join(", "));
+    let mut parts: Vec<String> = of_capture.iter().map(of).chain(lines).collect();
     let more = evidences.len().saturating_sub(MOST_FRAMES);
     if more > 0 {
         parts.push(format!("{more} more"));
     }
-    let captures: std::collections::BTreeSet<&str> = evidences.iter().filter_map(|e| e.data.get("capture").and_then(Value::as_str)).collect();
-    let of = captures.into_iter().collect::<Vec<_>>().join(", ");
-    if of.is_empty() { parts.join(", ") } else { format!("{} of {of}", parts.join(", ")) }
+    parts.join(", ")
 }
 
 /// A labelled line, wrapped under its label.
@@ -105,4 +105,26 @@ fn put(out: &mut String, label: &str, value: &str) {
         line.push_str(word);
     }
     flush(&mut line);
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn frames_stand_by_capture_and_lines_by_file() {
+        let place = |data: serde_json::Value| Evidence { data: data.as_object().unwrap().clone(), ..Evidence::default() };
+        let all = [
+            place(json!({"capture": "e-00000", "frame": 7})),
+            place(json!({"file": "audit.ndjson", "line": 17})),
+            place(json!({"capture": "e-00000", "frame": 9})),
+            place(json!({"capture": "e-00000", "frame": 9})),
+            place(json!({"file": "audit.ndjson", "line": 18})),
+        ];
+        assert_eq!(places(&all), "frame 7, frame 9 of e-00000, audit.ndjson:17, audit.ndjson:18");
+        let many: Vec<_> = (0..20).map(|i| place(json!({"file": "a", "line": i}))).collect();
+        assert!(places(&many).ends_with("a:7, 12 more"));
+    }
 }

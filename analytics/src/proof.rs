@@ -1,4 +1,4 @@
-//! How a row proves a finding: its ends, its conversation, the packets it was read from.
+//! How a row proves a finding: its ends, its conversation, the packets or the line of a record file it was read from.
 use arrow::{
     array::{Array, ArrayRef, AsArray, RecordBatch, StringArray},
     compute::cast,
@@ -38,10 +38,13 @@ pub(crate) fn proof(row: &RecordBatch, origin: &Origin, site: &Site) -> Option<P
         proto: row.column_by_name("proto")?.as_primitive_opt::<UInt8Type>()?.value(0),
     };
     let key = key(row)?;
+    // A record was no conversation, and does not always say both ends.
+    let is_record = text(row, "file").is_some();
+    let end = |ip: Ip, port| (!is_record || ip != Ip::default()).then(|| endpoint(ip, port, ends.proto, site));
     let evidence = Evidence {
-        src_endpoint: Some(endpoint(ends.src_ip, ends.src_port, ends.proto, site)),
-        dst_endpoint: Some(endpoint(ends.dst_ip, ends.dst_port, ends.proto, site)),
-        connection_info: Some(Connection {
+        src_endpoint: end(ends.src_ip, ends.src_port),
+        dst_endpoint: end(ends.dst_ip, ends.dst_port),
+        connection_info: (!is_record).then(|| Connection {
             protocol_name: protocol_name(ends.proto),
             direction_id: 0,
             community_uid: community_id(&ends),

@@ -4,7 +4,6 @@
 //! the workers by the hash of the flow key; what they write is put in order here. Every channel is bounded, so that a slow sink
 //! slows the reader and nothing grows.
 use std::{
-    collections::BTreeMap,
     sync::{
         Arc,
         mpsc::{Receiver, SyncSender, sync_channel},
@@ -12,15 +11,16 @@ use std::{
     thread,
 };
 
-use lidr_schema::{Head, Key, Micros, Name, Store, TableId, table::oddity};
+use lidr_schema::{Key, Name};
 
 use crate::{
     decode::ports::Ports,
     order::Order,
+    own::{Own, OwnRows},
     record::Record,
     sink::{Sink, SinkError},
-    source::{Reader, ReaderOdd, SourceError, clock::DISORDER},
-    summary::{Summary, Tally, add},
+    source::{Reader, SourceError, clock::DISORDER},
+    summary::{Records, Summary, Tally, add},
     worker::{Chunk, Shared, Worker},
 };
 
@@ -28,8 +28,6 @@ use crate::{
 const CHUNK: usize = 16_384;
 /// Messages that wait for a worker.
 const QUEUE: usize = 8;
-/// Keeps rows of reader and frame decoder apart from those of the conversations in the same frame.
-const READER_ROWS: u32 = 3 << 24;
 /// Live flows of a run, unless told otherwise.
 pub const MOST_FLOWS: usize = 1_000_000;
 
@@ -100,13 +98,14 @@ pub fn run(
     let inputs = reader.summary().len();
     let shared = Arc::new(Shared {
         sensor: for_good(config.sensor.clone()),
+        files: reader.files(),
         captures: (0..inputs).map(|i| for_good(format!("{}-{i:05}", config.epoch))).collect(),
         key: config.key.clone(),
         most_flows: (config.most_flows / config.workers).max(1),
         count_keys: config.count_keys,
         ports: config.ports.clone(),
     });
-    let mut run = Run { order: Order::new(config.workers + 1), odds: OddRows::new(Arc::clone(&shared)), sink };
+    let mut run = Run { order: Order::new(config.workers + 1), own: OwnRows::new(Arc::clone(&shared)), sink };
     let (reader, tallies, clock) = match config.workers {
         1 => alone(reader, config, shared, &mut run, progress)?,
         _ => together(reader, config, &shared, &mut run, progress)?,
@@ -122,7 +121,7 @@ fn for_good(name: String) -> Name {
 /// Where rows go, whoever wrote them.
 struct Run<'a> {
     order: Order,
-    odds: OddRows,
+    own: OwnRows,
     sink: &'a mut dyn Sink,
 }
 
@@ -131,9 +130,9 @@ impl Run<'_> {
         self.order.take(source, chunk, self.sink)
     }
 
-    /// Oddities of reader and frames are a source of rows like a worker: the last one.
-    fn odds(&mut self, odds: &[ReaderOdd], floor: i64, source: usize) -> Result<(), SinkError> {
-        let chunk = self.odds.chunk(odds, floor);
+    /// The reader is a source of rows like a worker: the last one.
+    fn own(&mut self, own: Own, floor: i64, source: usize) -> Result<(), SinkError> {
+        let chunk = self.own.chunk(own, floor)?;
         self.chunk(source, chunk)
     }
 
@@ -141,6 +140,7 @@ impl Run<'_> {
         let mut so_far = Summary::default();
         so_far.packets = inputs.iter().map(|i| i.packets).sum();
         so_far.bytes = inputs.iter().map(|i| i.bytes).sum();
+        so_far.records = Records::of(&inputs);
         so_far.inputs = inputs;
         so_far.rows = self.order.rows.iter().map(|(t, n)| (t.name().to_owned(), *n)).collect();
         Progress { bytes_read: reader_bytes, so_far }
@@ -163,18 +163,18 @@ fn alone(
         records.iter().for_each(|r| worker.record(r));
         records.clear();
         clock = now;
-        if since >= config.chunk || worker.waiting() >= config.chunk {
+        if since + reader.waiting() >= config.chunk || worker.waiting() >= config.chunk {
             since = 0;
             worker.tick(clock);
             let chunk = worker.take(clock);
             let floor = chunk.floor;
-            run.odds(&reader.take_odds(), floor, 1)?;
+            run.own(Own::take(&mut reader), floor, 1)?;
             run.chunk(0, chunk)?;
             progress(&run.progress(reader.position(), reader.summary()));
         }
     }
     reader.end();
-    run.odds(&reader.take_odds(), i64::MAX, 1)?;
+    run.own(Own::take(&mut reader), i64::MAX, 1)?;
     run.chunk(0, worker.end(clock))?;
     Ok((reader, vec![worker.tally], clock))
 }
@@ -188,7 +188,7 @@ struct Work {
 /// What comes to the thread that puts rows in order.
 enum Told {
     Chunk(usize, Chunk),
-    Odds(Vec<ReaderOdd>, i64, Progress),
+    Own(Own, i64, Progress),
     Done(Tally),
 }
 
@@ -216,11 +216,11 @@ fn together(
         for message in &told {
             let done = match message {
                 Told::Chunk(source, chunk) => run.chunk(source, chunk),
-                Told::Odds(odds, floor, at) => {
+                Told::Own(own, floor, at) => {
                     let mut now = run.progress(at.bytes_read, at.so_far.inputs);
                     now.so_far.skipped = at.so_far.skipped;
                     progress(&now);
-                    run.odds(&odds, floor, workers)
+                    run.own(own, floor, workers)
                 }
                 Told::Done(tally) => {
                     tallies.push(tally);
@@ -264,7 +264,7 @@ fn reader_thread(
                 share.push(record);
             }
         }
-        if since >= chunk {
+        if since + reader.waiting() >= chunk {
             since = 0;
             if !send(&mut shares, hands, clock) {
                 return Ok((reader, clock));
@@ -272,14 +272,14 @@ fn reader_thread(
             let mut so_far = Summary::default();
             so_far.inputs = reader.summary();
             let at = Progress { bytes_read: reader.position(), so_far };
-            if tell.send(Told::Odds(reader.take_odds(), clock - DISORDER - 1, at)).is_err() {
+            if tell.send(Told::Own(Own::take(&mut reader), clock - DISORDER - 1, at)).is_err() {
                 return Ok((reader, clock));
             }
         }
     }
     send(&mut shares, hands, clock);
     reader.end();
-    let _ = tell.send(Told::Odds(reader.take_odds(), i64::MAX, Progress::default()));
+    let _ = tell.send(Told::Own(Own::take(&mut reader), i64::MAX, Progress::default()));
     Ok((reader, clock))
 }
 
@@ -306,54 +306,6 @@ fn worker_thread(number: usize, mut worker: Worker, work: &Receiver<Work>, tell:
     let _ = tell.send(Told::Done(worker.tally));
 }
 
-/// Writes rows for what reader and frame decoder found odd.
-struct OddRows {
-    shared: Arc<Shared>,
-    last: (u16, u64, u32),
-    counts: BTreeMap<&'static str, u64>,
-}
-
-impl OddRows {
-    const fn new(shared: Arc<Shared>) -> Self {
-        Self { shared, last: (u16::MAX, 0, 0), counts: BTreeMap::new() }
-    }
-
-    fn chunk(&mut self, odds: &[ReaderOdd], floor: i64) -> Chunk {
-        if odds.is_empty() {
-            return Chunk { floor, ..Chunk::default() };
-        }
-        let mut columns = oddity::Columns::default();
-        for odd in odds {
-            *self.counts.entry(odd.kind).or_default() += 1;
-            let (input, frame) = (odd.stamp.input, odd.stamp.frame);
-            let n = if (self.last.0, self.last.1) == (input, frame) { self.last.2 + 1 } else { 0 };
-            self.last = (input, frame, n);
-            let mut head = Head {
-                ts: Micros(odd.stamp.ts),
-                due: Micros(odd.stamp.eff),
-                sensor: self.shared.sensor.clone(),
-                capture: self.shared.capture(input),
-                frame,
-                n: READER_ROWS | n.min(0x00ff_ffff),
-                decoder: Name::Borrowed(odd.stage),
-                trust: Name::Borrowed("clear"),
-                ..Head::default()
-            };
-            head.set_ends(odd.ends);
-            let row = oddity::Row {
-                kind: Name::Borrowed(odd.kind),
-                stage: Name::Borrowed(odd.stage),
-                detail: Some(Name::Borrowed(odd.detail)),
-                needed: odd.needed,
-                had: odd.had,
-                count: 1,
-            };
-            columns.push(head, row);
-        }
-        Chunk { batches: vec![(TableId::Oddity, columns.finish())], tasking: Vec::new(), floor }
-    }
-}
-
 fn account(reader: &Reader, tallies: &[Tally], run: &Run<'_>, clock: i64) -> Summary {
     let mut summary = run.progress(reader.position(), reader.summary()).so_far;
     summary.clock = clock;
@@ -361,7 +313,8 @@ fn account(reader: &Reader, tallies: &[Tally], run: &Run<'_>, clock: i64) -> Sum
     let frames = reader.counters();
     add(&mut summary.skipped, &frames.skipped);
     add(&mut summary.dropped, &frames.dropped);
-    add(&mut summary.oddities, &run.odds.counts);
+    add(&mut summary.oddities, &run.own.counts);
+    summary.records = Records::of(&summary.inputs);
     if run.order.taps_forgotten() > 0 {
         summary.dropped.insert("tap_table".to_owned(), run.order.taps_forgotten());
     }

@@ -34,6 +34,33 @@ impl Tally {
     }
 }
 
+/// What was read of record files.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Records {
+    /// Records read.
+    pub read: u64,
+    /// Records that became rows.
+    pub mapped: u64,
+    /// Records that could not be understood.
+    pub malformed: u64,
+    /// Records left out, by the mapping's reason.
+    pub skipped: BTreeMap<String, u64>,
+}
+
+impl Records {
+    /// Of all inputs together.
+    pub(crate) fn of(inputs: &[InputSummary]) -> Self {
+        let mut all = Self::default();
+        for counts in inputs.iter().filter_map(|i| i.records.as_ref()) {
+            all.read += counts.read;
+            all.mapped += counts.mapped;
+            all.malformed += counts.malformed;
+            add(&mut all.skipped, &counts.skipped);
+        }
+        all
+    }
+}
+
 /// The account of a run.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Summary {
@@ -43,6 +70,8 @@ pub struct Summary {
     pub packets: u64,
     /// Octets of those packets on the wire.
     pub bytes: u64,
+    /// Records of record files.
+    pub records: Records,
     /// Rows by table.
     pub rows: BTreeMap<String, u64>,
     /// Conversations by protocol recognised.
@@ -86,6 +115,7 @@ impl Summary {
             all.peak_flows += part.peak_flows;
             all.distinct_flow_keys += part.distinct_flow_keys;
             all.clock = all.clock.max(part.clock);
+            all.records = Records::of(&all.inputs);
             add(&mut all.rows, &part.rows);
             add(&mut all.decoded, &part.decoded);
             add(&mut all.skipped, &part.skipped);

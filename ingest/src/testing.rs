@@ -1,5 +1,5 @@
 //! Captures made packet by packet, and their rows as text: for tests of the whole path, with one worker and with several.
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use arrow::{
     array::{ArrayRef, AsArray, RecordBatch},
@@ -10,6 +10,7 @@ use etherparse::PacketBuilder;
 use lidr_schema::{Key, TableId};
 
 use crate::{
+    log::Sources,
     record::Dir,
     run::{Config, run},
     sink::{Sink, SinkError},
@@ -94,7 +95,12 @@ pub(crate) fn lines(packets: &[Packet], workers: usize) -> (Lines, Summary) {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("made.pcap");
     std::fs::write(&path, pcap(packets)).unwrap();
-    let reader = Reader::open(&[Input::Path { sensor: None, path }]).unwrap();
+    lines_of(&[Input::Path { sensor: None, path }], None, workers)
+}
+
+/// Rows of these inputs with so many workers.
+pub(crate) fn lines_of(inputs: &[Input], sources: Option<&Arc<Sources>>, workers: usize) -> (Lines, Summary) {
+    let reader = Reader::open_with(inputs, sources).unwrap();
     let key = Key::from_hex(&"0b".repeat(32)).unwrap();
     // Promises as often as the reader allows, so that a row due too early cannot hide.
     let config = Config { chunk: 1, ..Config::new("here", workers, key, "test") };

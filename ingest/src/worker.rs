@@ -26,6 +26,8 @@ pub(crate) struct Shared {
     pub(crate) sensor: Name,
     /// Names of the inputs.
     pub(crate) captures: Vec<Name>,
+    /// Names of the inputs that are record files.
+    pub(crate) files: Vec<Option<Name>>,
     /// The key for pseudonyms.
     pub(crate) key: Key,
     /// Most live flows of one worker.
@@ -218,7 +220,7 @@ impl Worker {
 
     /// Takes the rows so far; `tick` has been called with the same clock.
     pub(crate) fn take(&mut self, clock: i64) -> Chunk {
-        Chunk { batches: self.stores.finish(), tasking: std::mem::take(&mut self.tasking), floor: clock - DISORDER - 1 }
+        Chunk { batches: self.stores.finish(), tasking: std::mem::take(&mut self.tasking), floor: clock.saturating_sub(DISORDER + 1) }
     }
 
     /// The end of all inputs: what is held is due at min(its deadline, clock).

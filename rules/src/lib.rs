@@ -10,16 +10,15 @@ mod load;
 mod mapping;
 pub mod model;
 mod parse;
-mod problem;
 mod sigma;
 pub mod site;
 mod sql;
 mod units;
-mod yaml;
 
 pub use load::{RuleSet, load, parse_file};
 pub use model::{Absorb, Body, Case, Entity, Expect, Expr, Literal, Op, Remember, Rule, Test, Tunable, Window};
-pub use problem::Problem;
+pub use lidr_schema::problem::Problem;
+use lidr_schema::{problem, yaml};
 pub use units::duration;
 
 #[cfg(test)]

@@ -38,6 +38,8 @@ pub trait Cell: Sized {
     fn data_type() -> DataType;
     /// Whether the column may hold null.
     const NULLABLE: bool = false;
+    /// Whether the column holds pseudonyms, so that text may only come into it through the key.
+    const PSEUDONYM: bool = false;
     /// Appends one value.
     fn push(store: &mut Self::Store, value: Self);
     /// Appends what an optional column holds where there is nothing.
@@ -101,9 +103,10 @@ impl Cell for bool {
 }
 
 macro_rules! sixteen {
-    ($($rust:ty),*) => {$(
+    ($($rust:ty, $pseudonym:literal;)*) => {$(
         impl Cell for $rust {
             type Store = Vec<[u8; 16]>;
+            const PSEUDONYM: bool = $pseudonym;
             fn data_type() -> DataType {
                 DataType::FixedSizeBinary(16)
             }
@@ -120,7 +123,7 @@ macro_rules! sixteen {
         }
     )*};
 }
-sixteen!(Ip, Pseudonym);
+sixteen! { Ip, false; Pseudonym, true; }
 
 /// Keys and distinct values of a dictionary column while it grows.
 #[derive(Debug, Default)]
@@ -221,6 +224,7 @@ pub struct OptionStore<S> {
 impl<T: Cell> Cell for Option<T> {
     type Store = OptionStore<T::Store>;
     const NULLABLE: bool = true;
+    const PSEUDONYM: bool = T::PSEUDONYM;
     fn data_type() -> DataType {
         T::data_type()
     }

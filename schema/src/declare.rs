@@ -17,6 +17,8 @@ pub struct Column {
     pub data_type: DataType,
     /// Whether it may be null.
     pub nullable: bool,
+    /// Whether it holds pseudonyms.
+    pub pseudonym: bool,
     /// What it holds, from the doc comment.
     pub doc: &'static str,
 }
@@ -101,6 +103,7 @@ macro_rules! table {
                     name: stringify!($field),
                     data_type: <$kind as $crate::cell::Cell>::data_type(),
                     nullable: <$kind as $crate::cell::Cell>::NULLABLE,
+                    pseudonym: <$kind as $crate::cell::Cell>::PSEUDONYM,
                     doc: concat!($($doc),*).trim_ascii(),
                 },)*]);
                 $crate::declare::TableDef {

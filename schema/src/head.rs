@@ -62,6 +62,7 @@ macro_rules! head {
                 name: stringify!($field),
                 data_type: <$kind as Cell>::data_type(),
                 nullable: <$kind as Cell>::NULLABLE,
+                pseudonym: <$kind as Cell>::PSEUDONYM,
                 doc: concat!($($doc),*).trim_ascii(),
             },)*]
         }

@@ -12,9 +12,11 @@ pub mod finding;
 pub mod head;
 pub mod hex;
 pub mod ip;
+pub mod problem;
 pub mod pseudonym;
 pub mod table;
 pub mod wire;
+pub mod yaml;
 
 pub use cell::{Micros, Name, Text};
 pub use declare::{Column, Store, TableDef};

@@ -145,6 +145,27 @@ impl Site {
         self.names.get(&address).map(String::as_str)
     }
 
+    /// The address by which each device and element is known: an element's own, a device's loopback, else its first address.
+    #[must_use]
+    pub fn addresses(&self) -> BTreeMap<String, Ip> {
+        let mut out = BTreeMap::new();
+        for (table, name, address) in NAMED.iter().rev() {
+            for (name, ip) in self.named(table, name, address) {
+                out.entry(name).or_insert(ip);
+            }
+        }
+        out
+    }
+
+    /// Names and addresses of a table, row by row.
+    fn named(&self, table: &str, name: &str, address: &str) -> Vec<(String, Ip)> {
+        let Some(batch) = self.tables.get(table) else { return Vec::new() };
+        let names = batch.column_by_name(name).and_then(|c| c.as_string_opt::<i32>());
+        let addresses = batch.column_by_name(address).and_then(|c| c.as_fixed_size_binary_opt());
+        let (Some(names), Some(addresses)) = (names, addresses) else { return Vec::new() };
+        names.iter().enumerate().filter_map(|(i, name)| Some((name?.to_owned(), ip_at(addresses, i)?))).collect()
+    }
+
     fn texts(&self, table: &str, column: &str) -> Vec<String> {
         let found = self.tables.get(table).and_then(|t| t.column_by_name(column)).and_then(|c| c.as_string_opt::<i32>());
         found.into_iter().flat_map(|c| c.iter().flatten().map(str::to_owned).collect::<Vec<_>>()).collect()
@@ -161,23 +182,14 @@ impl Site {
     }
 
     fn host_names(&self) -> BTreeMap<Ip, String> {
-        let mut out = BTreeMap::new();
-        for (table, name, address) in
-            [("devices_addresses", "name", "value"), ("devices", "name", "loopback"), ("elements", "name", "address")]
-        {
-            let Some(batch) = self.tables.get(table) else { continue };
-            let names = batch.column_by_name(name).and_then(|c| c.as_string_opt::<i32>());
-            let addresses = batch.column_by_name(address).and_then(|c| c.as_fixed_size_binary_opt());
-            let (Some(names), Some(addresses)) = (names, addresses) else { continue };
-            for (i, name) in names.iter().enumerate() {
-                if let (Some(name), Some(ip)) = (name, ip_at(addresses, i)) {
-                    out.insert(ip, name.to_owned());
-                }
-            }
-        }
-        out
+        let all = NAMED.iter().flat_map(|(table, name, address)| self.named(table, name, address));
+        all.map(|(name, ip)| (ip, name)).collect()
     }
 }
+
+/// Where names stand beside addresses: table, name and address; of two names the later one is shown.
+const NAMED: [(&str, &str, &str); 3] =
+    [("devices_addresses", "name", "value"), ("devices", "name", "loopback"), ("elements", "name", "address")];
 
 /// The table that a file holds; none for what is no table (`site.toml`, notes). A table that would be passed over for its ending
 /// or its capitals is an error: rules would be judged without it, and nobody would know why.

@@ -48,6 +48,7 @@ fn rows(packets: &[Record], rhythm: usize) -> Vec<(String, i64, u64, String)> {
     let shared = Shared {
         sensor: "s".into(),
         captures: vec!["e-00000".into()],
+        files: Vec::new(),
         key: Key::from_hex(&"00".repeat(32)).unwrap(),
         most_flows: 100,
         count_keys: false,
@@ -183,6 +184,7 @@ fn trailing(packets: &[Record]) -> u64 {
     let shared = Shared {
         sensor: "s".into(),
         captures: Vec::new(),
+        files: Vec::new(),
         key: Key::from_hex(&"00".repeat(32)).unwrap(),
         most_flows: 100,
         count_keys: false,
@@ -201,6 +203,7 @@ fn the_flow_table_has_a_bound_and_a_counter() {
     let shared = Shared {
         sensor: "s".into(),
         captures: Vec::new(),
+        files: Vec::new(),
         key: Key::from_hex(&"00".repeat(32)).unwrap(),
         most_flows: 10,
         count_keys: true,

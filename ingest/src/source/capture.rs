@@ -46,6 +46,17 @@ pub enum CaptureError {
     /// Something else.
     #[error("not a capture: needed a pcap or pcapng magic, had {0}")]
     NotACapture(String),
+    /// Neither a capture nor a file that a mapping takes.
+    #[error("not a capture (needed a pcap or pcapng magic, had {had}) and not a record file: no mapping takes a file of that name, tried {tried}; add a mapping to `sources` of the site folder (CONTRIBUTING.md)")]
+    Neither {
+        /// First octets.
+        had: String,
+        /// Mappings and their globs.
+        tried: String,
+    },
+    /// A record file that cannot be used.
+    #[error("{0}")]
+    Log(String),
     /// The magic is right, and then it ends.
     #[error("cut in its file header: needed {needed} octets, had {had}")]
     Header {
@@ -91,6 +102,11 @@ pub(crate) struct Capture {
 pub(super) fn word(octets: &[u8], at: usize, big: bool) -> Option<u32> {
     let four = octets.get(at..)?.first_chunk::<4>()?;
     Some(if big { u32::from_be_bytes(*four) } else { u32::from_le_bytes(*four) })
+}
+
+/// Whether a file that begins so is a capture.
+pub(super) fn is_capture(head: &[u8]) -> bool {
+    matches!(word(head, 0, true), Some(0x0a0d_0d0a | 0xa1b2_c3d4 | 0xa1b2_3c4d | 0xd4c3_b2a1 | 0x4d3c_b2a1))
 }
 
 impl Capture {

@@ -1,7 +1,7 @@
 //! Inputs of one sensor: opened, merged by time into one clock, decoded into records.
 //!
-//! All inputs are open from the start, because the earliest packet may be in any of them; each holds one packet and a heap holds
-//! their times. What an input breaks off with (a cut record, a damaged compression) ends that input alone and is told as an
+//! An input is a capture by its magic, else a record file by its name (`log`). All inputs are open from the start, because the
+//! earliest packet or record may be in any of them; each holds one and a heap holds their times. What an input breaks off with (a cut record, a damaged compression) ends that input alone and is told as an
 //! oddity; only a failure of the system to read ends the run.
 mod bytes;
 mod capture;
@@ -9,6 +9,7 @@ pub mod clock;
 #[cfg(test)]
 mod collection;
 mod pcapng;
+mod stream;
 #[cfg(test)]
 mod tests;
 
@@ -18,26 +19,28 @@ use std::{
     fs::File,
     io::{self, Read, Seek, SeekFrom},
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 pub use bytes::Bytes;
 pub use capture::CaptureError;
-use capture::Capture;
 pub(crate) use capture::RawPacket;
 use clock::Clock;
-use lidr_schema::{Ends, hex};
+use lidr_schema::{Ends, Name, TableId, hex};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
+use self::stream::{Item, Stream};
 use crate::{
     decode::ports::Ports,
     frame::{FrameCounters, Frames},
+    log::{Cells, Outcome, RecordCounts, Sources},
     record::{Record, Stamp},
 };
 
 /// Packets that one call of [`Reader::next_block`] reads.
 const PACKETS: usize = 256;
-/// Packets from which the clock starts.
+/// Packets from which the clock starts, and that are looked at where it would jump.
 const FIRST: usize = 16;
 
 /// Something to read.
@@ -58,6 +61,15 @@ pub enum Input {
 }
 
 impl Input {
+    /// The name without its folder: what chooses a mapping, and what rows of a record file say.
+    #[must_use]
+    pub fn file_name(&self) -> String {
+        match self {
+            Self::Path { path, .. } => path.file_name().unwrap_or_default().to_string_lossy().into_owned(),
+            Self::Stdin { .. } => "-".to_owned(),
+        }
+    }
+
     /// How it is called in messages and in the summary.
     #[must_use]
     pub fn name(&self) -> String {
@@ -97,7 +109,7 @@ pub enum SourceError {
 pub struct ReaderOdd {
     /// `truncated`, `time_back`, `time_ahead`, `time_unknown`, `unknown_link`, `too_deep`, `overlap`, `malformed`, `bound`.
     pub kind: &'static str,
-    /// `reader`, `frame`, `fragment`, `tunnel`.
+    /// `reader`, `frame`, `fragment`, `tunnel`, `record`.
     pub stage: &'static str,
     /// What exactly.
     pub detail: &'static str,
@@ -109,6 +121,14 @@ pub struct ReaderOdd {
     pub stamp: Stamp,
     /// Its ends, as far as they are known.
     pub ends: Ends,
+}
+
+/// A row that a record file gives.
+#[derive(Debug)]
+pub(crate) struct RecordRow {
+    pub(crate) table: TableId,
+    pub(crate) stamp: Stamp,
+    pub(crate) cells: Cells,
 }
 
 /// One input in the summary.
@@ -131,6 +151,9 @@ pub struct InputSummary {
     /// SHA-256 of the file as it is stored, hex; only where somebody asked for it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sha256: Option<String>,
+    /// What was read of it, where it is a record file.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub records: Option<RecordCounts>,
 }
 
 impl InputSummary {
@@ -190,21 +213,18 @@ fn sample(path: &Path, hash: &mut Sha256) -> io::Result<()> {
     Ok(())
 }
 
-struct Stream {
-    capture: Capture,
-    head: Option<RawPacket>,
-    summary: InputSummary,
-}
-
 /// Reads the inputs of one sensor in the order of time.
 pub struct Reader {
     streams: Vec<Stream>,
     /// Times of the heads of several streams, with their ordinals; empty where there is one.
     heads: BinaryHeap<Reverse<(i64, usize)>>,
-    /// Packets read ahead, so that the clock can start at their median.
-    ahead: VecDeque<RawPacket>,
+    /// Packets and records read ahead, so that the clock can start at their median.
+    ahead: VecDeque<Item>,
+    /// Whether a record file is among the inputs.
+    logs: bool,
     clock: Option<Clock>,
     frames: Frames,
+    rows: Vec<RecordRow>,
     odds: Vec<ReaderOdd>,
     /// Oddities from before the clock started: they get their effective time then.
     early: Vec<ReaderOdd>,
@@ -217,30 +237,33 @@ impl std::fmt::Debug for Reader {
 }
 
 impl Reader {
-    /// Opens all inputs. One that cannot be read at all is an error, before anything is decoded.
+    /// Opens captures. One that cannot be read at all is an error, before anything is decoded.
     ///
     /// # Errors
     /// If an input cannot be opened or is no capture.
     pub fn open(inputs: &[Input]) -> Result<Self, SourceError> {
+        Self::open_with(inputs, None)
+    }
+
+    /// Opens captures and, by these mappings, record files.
+    ///
+    /// # Errors
+    /// If an input cannot be opened or is neither.
+    pub fn open_with(inputs: &[Input], sources: Option<&Arc<Sources>>) -> Result<Self, SourceError> {
         let mut streams = Vec::new();
         for (i, input) in inputs.iter().enumerate() {
-            let name = input.name();
             let number = u16::try_from(i).map_err(|_| SourceError::TooMany(inputs.len()))?;
-            let (bytes, size) = match input {
-                Input::Path { path, .. } => (Bytes::open(path), std::fs::metadata(path).map_or(0, |m| m.len())),
-                Input::Stdin { .. } => (Bytes::new(Box::new(io::stdin())), 0),
-            };
-            let open = |why| SourceError::Open { name: name.clone(), why };
-            let capture = Capture::open(bytes.map_err(|e| open(e.into()))?, number).map_err(open)?;
-            let summary = InputSummary { path: name.clone(), size, ..InputSummary::default() };
-            streams.push(Stream { capture, head: None, summary });
+            let opened = Stream::open(input, number, sources);
+            streams.push(opened.map_err(|why| SourceError::Open { name: input.name(), why })?);
         }
         let mut reader = Self {
+            logs: streams.iter().any(Stream::is_log),
             streams,
             heads: BinaryHeap::new(),
             ahead: VecDeque::new(),
             clock: None,
             frames: Frames::default(),
+            rows: Vec::new(),
             odds: Vec::new(),
             early: Vec::new(),
         };
@@ -258,18 +281,34 @@ impl Reader {
         self.frames.set_ports(ports);
     }
 
-    /// Appends the records of the next packets, in reading order; the clock after them, or nothing at the end of all inputs.
+    /// Appends the records of the next packets, in reading order; the clock after them, or nothing at the end of all inputs. Rows
+    /// of record files read meanwhile wait for [`Reader::take_rows`].
     ///
     /// # Errors
     /// If an input breaks while it is read.
     pub fn next_block(&mut self, out: &mut Vec<Record>) -> Result<Option<i64>, SourceError> {
         let mut read = 0;
         while read < PACKETS {
-            let Some(packet) = self.packet()? else { break };
-            self.decode(&packet, out);
+            let Some(item) = self.item()? else { break };
+            self.decode(item, out);
             read += 1;
         }
         Ok(self.clock.filter(|_| read > 0).map(|c| c.now()))
+    }
+
+    /// Rows of record files since the last call.
+    pub(crate) fn take_rows(&mut self) -> Vec<RecordRow> {
+        std::mem::take(&mut self.rows)
+    }
+
+    /// Rows of record files that wait.
+    pub(crate) fn waiting(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// Names of the inputs that are record files, by ordinal.
+    pub(crate) fn files(&self) -> Vec<Option<Name>> {
+        self.streams.iter().map(Stream::file).collect()
     }
 
     /// The inputs are at their end, and so is all waiting.
@@ -295,75 +334,113 @@ impl Reader {
     #[must_use]
     pub fn counters(&self) -> FrameCounters {
         let mut counters = self.frames.counters();
-        counters.dropped("pcapng_interfaces", self.streams.iter().map(|s| s.capture.interfaces_left_out()).sum());
+        counters.dropped("pcapng_interfaces", self.streams.iter().map(Stream::interfaces_left_out).sum());
         counters
     }
 
     /// The inputs so far.
     #[must_use]
     pub fn summary(&self) -> Vec<InputSummary> {
-        self.streams.iter().map(|s| s.summary.clone()).collect()
+        self.streams.iter().map(Stream::account).collect()
     }
 
     /// Octets read of the inputs as they are stored, compressed or not: progress towards [`Reader::total`].
     #[must_use]
     pub fn position(&self) -> u64 {
-        self.streams.iter().map(|s| s.capture.stored()).sum()
+        self.streams.iter().map(Stream::stored).sum()
     }
 
     /// Octets of all inputs; 0 for those whose size nobody knows (standard input, pipes).
     #[must_use]
     pub fn total(&self) -> u64 {
-        self.streams.iter().map(|s| s.summary.size).sum()
+        self.streams.iter().map(Stream::size).sum()
     }
 
-    fn decode(&mut self, packet: &RawPacket, out: &mut Vec<Record>) {
+    fn decode(&mut self, item: Item, out: &mut Vec<Record>) {
         let Some(clock) = &mut self.clock else { return };
-        let (eff, odd) = clock.packet(packet.ts);
-        let stamp = Stamp { ts: packet.ts, eff, frame: packet.frame, input: packet.input };
+        let (eff, odd) = clock.packet(item.ts());
+        let now = clock.now();
+        let stamp = item.stamp(eff);
         if let Some(odd) = odd {
             let kind = match odd {
                 clock::Odd::Back => "time_back",
                 clock::Odd::Ahead => "time_ahead",
             };
-            self.odds.push(odd_of(kind, "packet time", stamp));
+            self.odds.push(odd_of(kind, item.time_name(), stamp));
         }
-        let now = clock.now();
-        self.frames.packet(packet, stamp, now, out, &mut self.odds);
+        match item {
+            Item::Packet(packet) => self.frames.packet(&packet, stamp, now, out, &mut self.odds),
+            Item::Line(line) => match self.streams.get_mut(usize::from(stamp.input)).and_then(|s| s.outcome(*line)) {
+                Some(Outcome::Row(table, cells)) => self.rows.push(RecordRow { table, stamp, cells }),
+                Some(Outcome::Malformed(detail)) => self.odds.push(ReaderOdd { stage: "record", ..odd_of("malformed", detail, stamp) }),
+                Some(Outcome::Skipped) | None => {}
+            },
+        }
     }
 
-    /// The next packet of all inputs by time; equal times by the order of the inputs.
-    fn packet(&mut self) -> Result<Option<RawPacket>, SourceError> {
+    /// The next packet or record of all inputs by time; equal times by the order of the inputs.
+    fn item(&mut self) -> Result<Option<Item>, SourceError> {
         if self.clock.is_none() {
-            while self.ahead.len() < FIRST
-                && let Some(packet) = self.merged()?
-            {
-                self.ahead.push_back(packet);
-            }
-            self.clock = (!self.ahead.is_empty()).then(|| Clock::start(self.ahead.iter().map(|p| p.ts).collect()));
+            self.look_ahead()?;
+            let reach = if self.logs { clock::PAUSE } else { clock::AHEAD };
+            let times: Vec<i64> = self.ahead.iter().map(Item::ts).collect();
+            self.clock = (!times.is_empty()).then(|| Clock::start(times, reach));
             self.settle();
         }
-        match self.ahead.pop_front() {
-            Some(packet) => Ok(Some(packet)),
-            None => self.merged(),
+        let item = match self.ahead.pop_front() {
+            Some(item) => Some(item),
+            None => self.merged()?,
+        };
+        if self.logs && let Some(item) = &item {
+            self.jump(item)?;
         }
+        Ok(item)
     }
 
-    fn merged(&mut self) -> Result<Option<RawPacket>, SourceError> {
+    /// Logs are sparse, and a capture may begin long after them: where a record file is read, the clock follows a step ahead at once
+    /// if what comes after it does not fall back behind it. A lone absurd time is not followed.
+    fn jump(&mut self, item: &Item) -> Result<(), SourceError> {
+        let ts = item.ts();
+        if !self.clock.is_some_and(|c| c.is_ahead(ts)) {
+            return Ok(());
+        }
+        self.look_ahead()?;
+        let back = self.ahead.iter().filter(|i| i.ts() < ts - clock::DISORDER).count();
+        let agreed = match self.ahead.len() {
+            // The last of all: a log may end after a pause.
+            0 => matches!(item, Item::Line(_)),
+            following => back * 2 < following,
+        };
+        if agreed && let Some(clock) = &mut self.clock {
+            clock.jump(ts, self.ahead.len() + 1 >= FIRST);
+        }
+        Ok(())
+    }
+
+    fn look_ahead(&mut self) -> Result<(), SourceError> {
+        while self.ahead.len() < FIRST
+            && let Some(item) = self.merged()?
+        {
+            self.ahead.push_back(item);
+        }
+        Ok(())
+    }
+
+    fn merged(&mut self) -> Result<Option<Item>, SourceError> {
         if self.streams.len() == 1 {
             return self.pull(0);
         }
         let Some(Reverse((_, i))) = self.heads.pop() else { return Ok(None) };
-        let packet = self.streams.get_mut(i).and_then(|s| s.head.take());
+        let item = self.streams.get_mut(i).and_then(|s| s.head.take());
         self.advance(i)?;
-        Ok(packet)
+        Ok(item)
     }
 
     /// Reads the next head of a stream.
     fn advance(&mut self, i: usize) -> Result<(), SourceError> {
         let head = self.pull(i)?;
-        if let Some(packet) = &head {
-            self.heads.push(Reverse((packet.ts, i)));
+        if let Some(item) = &head {
+            self.heads.push(Reverse((item.ts(), i)));
         }
         if let Some(stream) = self.streams.get_mut(i) {
             stream.head = head;
@@ -371,38 +448,12 @@ impl Reader {
         Ok(())
     }
 
-    /// The next packet of a stream, accounted for; at its end what it broke off with becomes an oddity.
-    fn pull(&mut self, i: usize) -> Result<Option<RawPacket>, SourceError> {
+    /// The next of a stream; at its end what it broke off with becomes an oddity.
+    fn pull(&mut self, i: usize) -> Result<Option<Item>, SourceError> {
         let Some(stream) = self.streams.get_mut(i) else { return Ok(None) };
-        let next = match stream.capture.next() {
-            Ok(next) => next,
-            // What the system refuses ends the run; a compression that was cut or damaged ends this input.
-            Err(why) if why.raw_os_error().is_some() => {
-                return Err(SourceError::Read { name: stream.summary.path.clone(), why });
-            }
-            Err(_) => {
-                stream.capture.cut = Some(capture::Cut { detail: "compressed stream", needed: 1, had: 0 });
-                None
-            }
-        };
-        if let Some(packet) = &next {
-            let s = &mut stream.summary;
-            s.packets += 1;
-            s.bytes += u64::from(packet.wire_len);
-            s.first = Some(s.first.map_or(packet.ts, |t| t.min(packet.ts)));
-            s.last = Some(s.last.map_or(packet.ts, |t| t.max(packet.ts)));
-            if stream.capture.take_untimed() {
-                let stamp = Stamp { ts: packet.ts, eff: packet.ts, frame: packet.frame, input: packet.input };
-                self.early.push(odd_of("time_unknown", "simple packet block", stamp));
-                self.settle();
-            }
-        } else if let Some(cut) = stream.capture.cut.filter(|_| !stream.summary.truncated) {
-            stream.summary.truncated = true;
-            let ts = stream.summary.last.unwrap_or_default();
-            let frame = stream.capture.next_frame();
-            let stamp = Stamp { ts, eff: ts, frame, input: u16::try_from(i).unwrap_or(u16::MAX) };
-            let odd = odd_of("truncated", cut.detail, stamp);
-            self.early.push(ReaderOdd { needed: Some(cut.needed), had: Some(cut.had), ..odd });
+        let (next, odd) = stream.next()?;
+        if let Some(odd) = odd {
+            self.early.push(odd);
             self.settle();
         }
         Ok(next)

@@ -1,7 +1,7 @@
-//! What is wrong with a rule file, and where.
+//! What is wrong with a rule file or a mapping file, and where.
 use std::fmt;
 
-/// Something wrong with a rule file; also used for what is merely doubtful.
+/// Something wrong with a file; also used for what is merely doubtful.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Problem {
     /// The file as given, or its name in the embedded pack.
@@ -23,35 +23,41 @@ impl fmt::Display for Problem {
 
 /// Collects problems of one file, so that an author sees all of them at once.
 #[derive(Debug)]
-pub(crate) struct Report {
+pub struct Report {
     file: String,
-    pub(crate) errors: Vec<Problem>,
-    pub(crate) warnings: Vec<Problem>,
+    /// What must be mended.
+    pub errors: Vec<Problem>,
+    /// What is doubtful.
+    pub warnings: Vec<Problem>,
 }
 
 impl Report {
-    pub(crate) fn new(file: &str) -> Self {
+    /// For a file of that name.
+    #[must_use]
+    pub fn new(file: &str) -> Self {
         Self { file: file.to_owned(), errors: Vec::new(), warnings: Vec::new() }
     }
 
-    pub(crate) fn error(&mut self, line: usize, message: impl Into<String>) {
+    /// Something that must be mended; line 0 where none can be told.
+    pub fn error(&mut self, line: usize, message: impl Into<String>) {
         self.errors.push(self.problem(line, message.into()));
     }
 
-    pub(crate) fn warn(&mut self, line: usize, message: impl Into<String>) {
+    /// Something doubtful.
+    pub fn warn(&mut self, line: usize, message: impl Into<String>) {
         self.warnings.push(self.problem(line, message.into()));
     }
 
     /// A name that is not among those allowed, with the nearest of them.
-    pub(crate) fn unknown<'a>(
+    pub fn unknown<'a>(
         &mut self,
         line: usize,
         what: &str,
         name: &str,
         known: impl IntoIterator<Item = &'a str>,
     ) {
-        let near = lidr_schema::dynamic::nearest(name, known);
-        self.error(line, format!("{what} `{name}`{}", lidr_schema::dynamic::hint(&near)));
+        let near = crate::dynamic::nearest(name, known);
+        self.error(line, format!("{what} `{name}`{}", crate::dynamic::hint(&near)));
     }
 
     fn problem(&self, line: usize, message: String) -> Problem {

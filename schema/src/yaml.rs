@@ -1,7 +1,8 @@
 //! YAML as a tree that knows its lines.
 //!
-//! Every message about a rule file names the line it is about; a typed reader would lose it at the first nested key. Size,
-//! depth, aliases and duplicate keys are bounded or refused by the reader, because rule files may come from anywhere.
+//! Every message about a rule file or a mapping of record files names the line it is about; a typed reader would lose it at the
+//! first nested key. Size, depth, aliases and duplicate keys are bounded or refused by the reader, because such files may come
+//! from anywhere.
 use std::fmt;
 
 use serde::{
@@ -11,33 +12,44 @@ use serde::{
 use serde_json::{Map, Value};
 use serde_saphyr::Spanned;
 
-/// Most octets of a rule file.
+/// Most octets of a file.
 const MOST_OCTETS: usize = 1 << 20;
 
 /// A value and the line on which it begins.
 #[derive(Clone, Debug)]
-pub(crate) struct Node {
-    pub(crate) line: usize,
-    pub(crate) value: Yaml,
+pub struct Node {
+    /// Line, from 1.
+    pub line: usize,
+    /// What it is.
+    pub value: Yaml,
 }
 
 /// What a value is.
 #[derive(Clone, Debug)]
-pub(crate) enum Yaml {
+pub enum Yaml {
+    /// Nothing.
     Null,
+    /// `true` or `false`.
     Bool(bool),
+    /// A whole number.
     Int(i64),
+    /// A number with a fraction.
     Float(f64),
+    /// Text.
     Text(String),
+    /// A list.
     List(Vec<Node>),
+    /// A map, in the order written.
     Map(Vec<(Name, Node)>),
 }
 
 /// A key and its line.
 #[derive(Clone, Debug)]
-pub(crate) struct Name {
-    pub(crate) line: usize,
-    pub(crate) text: String,
+pub struct Name {
+    /// Line, from 1.
+    pub line: usize,
+    /// The key.
+    pub text: String,
 }
 
 impl<'de> Deserialize<'de> for Node {
@@ -113,12 +125,17 @@ impl<'de> Visitor<'de> for Any {
 }
 
 /// The documents of a file, or the line and the reason why it cannot be read.
-pub(crate) fn documents(text: &str) -> Result<Vec<Node>, (usize, String)> {
+///
+/// # Errors
+/// If it is no YAML, or larger or deeper than allowed.
+pub fn documents(text: &str) -> Result<Vec<Node>, (usize, String)> {
     if text.len() > MOST_OCTETS {
         return Err((0, format!("needed a file of at most {MOST_OCTETS} octets, had {}", text.len())));
     }
     let options = serde_saphyr::options! {
         with_snippet: false,
+        // `no`, `on` and `n` are names of fields and values of records as often as they are answers.
+        strict_booleans: true,
         budget: serde_saphyr::budget! { max_depth: 64, flow_nesting_limit: 64, max_documents: 64, },
     };
     let read: Result<Vec<Node>, _> = serde_saphyr::from_str_multiple_with_options(text, options);
@@ -131,7 +148,9 @@ pub(crate) fn documents(text: &str) -> Result<Vec<Node>, (usize, String)> {
 }
 
 impl Node {
-    pub(crate) fn text(&self) -> Option<&str> {
+    /// Its text, where it is text.
+    #[must_use]
+    pub fn text(&self) -> Option<&str> {
         match &self.value {
             Yaml::Text(text) => Some(text),
             _ => None,
@@ -139,7 +158,8 @@ impl Node {
     }
 
     /// Text, or a scalar as it would be written.
-    pub(crate) fn scalar(&self) -> Option<String> {
+    #[must_use]
+    pub fn scalar(&self) -> Option<String> {
         match &self.value {
             Yaml::Text(text) => Some(text.clone()),
             Yaml::Int(n) => Some(n.to_string()),
@@ -149,19 +169,24 @@ impl Node {
         }
     }
 
-    pub(crate) fn map(&self) -> Option<&[(Name, Self)]> {
+    /// Its entries, where it is a map.
+    #[must_use]
+    pub fn map(&self) -> Option<&[(Name, Self)]> {
         match &self.value {
             Yaml::Map(entries) => Some(entries),
             _ => None,
         }
     }
 
-    pub(crate) fn get(&self, name: &str) -> Option<&Self> {
+    /// The value of a key, where it is a map that has it.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&Self> {
         self.map()?.iter().find(|(n, _)| n.text == name).map(|(_, node)| node)
     }
 
     /// What it is, for messages.
-    pub(crate) fn kind(&self) -> &'static str {
+    #[must_use]
+    pub fn kind(&self) -> &'static str {
         match self.value {
             Yaml::Null => "nothing",
             Yaml::Bool(_) => "true or false",
@@ -174,7 +199,8 @@ impl Node {
     }
 
     /// As JSON; lines are lost.
-    pub(crate) fn json(&self) -> Value {
+    #[must_use]
+    pub fn json(&self) -> Value {
         match &self.value {
             Yaml::Null => Value::Null,
             Yaml::Bool(b) => Value::from(*b),

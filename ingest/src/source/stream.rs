@@ -1,0 +1,185 @@
+//! One input of a reader: a capture or a record file, and the account of it.
+use std::{io, sync::Arc};
+
+use lidr_schema::Name;
+
+use super::{
+    Bytes, CaptureError, Input, InputSummary, RawPacket, ReaderOdd, SourceError,
+    capture::{Capture, Cut, is_capture},
+    odd_of,
+};
+use crate::{
+    log::{Line, LogFile, Outcome, Sources},
+    record::Stamp,
+};
+
+/// What an input gives.
+#[derive(Debug)]
+pub(super) enum Item {
+    /// A packet of a capture.
+    Packet(RawPacket),
+    /// A record of a record file.
+    Line(Box<Line>),
+}
+
+impl Item {
+    /// When it happened, µs.
+    pub(super) fn ts(&self) -> i64 {
+        match self {
+            Self::Packet(packet) => packet.ts,
+            Self::Line(line) => line.ts,
+        }
+    }
+
+    /// Its place, with an effective time.
+    pub(super) fn stamp(&self, eff: i64) -> Stamp {
+        match self {
+            Self::Packet(p) => Stamp { ts: p.ts, eff, frame: p.frame, input: p.input },
+            Self::Line(l) => Stamp { ts: l.ts, eff, frame: l.number, input: l.input },
+        }
+    }
+
+    /// What its time is called in an oddity.
+    pub(super) const fn time_name(&self) -> &'static str {
+        match self {
+            Self::Packet(_) => "packet time",
+            Self::Line(_) => "record time",
+        }
+    }
+}
+
+#[derive(Debug)]
+enum Of {
+    Capture(Capture),
+    Log(Box<LogFile>),
+}
+
+const DAMAGED: Cut = Cut { detail: "compressed stream", needed: 1, had: 0 };
+
+/// An input that is being read.
+pub(super) struct Stream {
+    of: Of,
+    number: u16,
+    /// What was read of it and waits for its turn.
+    pub(super) head: Option<Item>,
+    summary: InputSummary,
+}
+
+impl Stream {
+    /// Opens an input: a capture by its magic, else a record file by its name.
+    pub(super) fn open(input: &Input, number: u16, sources: Option<&Arc<Sources>>) -> Result<Self, CaptureError> {
+        let (mut bytes, size) = match input {
+            Input::Path { path, .. } => (Bytes::open(path)?, std::fs::metadata(path).map_or(0, |m| m.len())),
+            Input::Stdin { .. } => (Bytes::new(Box::new(io::stdin()))?, 0),
+        };
+        let summary = InputSummary { path: input.name(), size, ..InputSummary::default() };
+        let head = bytes.want(24)?.to_vec();
+        let of = match sources.filter(|_| !is_capture(&head)) {
+            Some(sources) => match sources.find(&input.file_name()).map_err(CaptureError::Log)? {
+                Some(mapping) => {
+                    let log = LogFile::open(bytes, number, &input.file_name(), mapping, Arc::clone(sources))?;
+                    Of::Log(Box::new(log.map_err(CaptureError::Log)?))
+                }
+                None if head.is_empty() => return Err(CaptureError::Empty),
+                None => {
+                    let had = lidr_schema::hex::encode(head.get(..4).unwrap_or(&head));
+                    return Err(CaptureError::Neither { had, tried: sources.tried() });
+                }
+            },
+            None => Of::Capture(Capture::open(bytes, number)?),
+        };
+        Ok(Self { of, number, head: None, summary })
+    }
+
+    /// Whether it is a record file.
+    pub(super) const fn is_log(&self) -> bool {
+        matches!(self.of, Of::Log(_))
+    }
+
+    /// The name that rows of a record file say.
+    pub(super) fn file(&self) -> Option<Name> {
+        match &self.of {
+            Of::Capture(_) => None,
+            Of::Log(log) => Some(log.file()),
+        }
+    }
+
+    /// What was read of it so far.
+    pub(super) fn account(&self) -> InputSummary {
+        let records = match &self.of {
+            Of::Capture(_) => None,
+            Of::Log(log) => Some(log.counts().clone()),
+        };
+        InputSummary { records, ..self.summary.clone() }
+    }
+
+    /// Octets of it; 0 where nobody knows.
+    pub(super) const fn size(&self) -> u64 {
+        self.summary.size
+    }
+
+    /// Octets read of it as it is stored.
+    pub(super) fn stored(&self) -> u64 {
+        match &self.of {
+            Of::Capture(capture) => capture.stored(),
+            Of::Log(log) => log.stored(),
+        }
+    }
+
+    /// What a record of it becomes.
+    pub(super) fn outcome(&mut self, line: Line) -> Option<Outcome> {
+        match &mut self.of {
+            Of::Capture(_) => None,
+            Of::Log(log) => Some(log.outcome(line)),
+        }
+    }
+
+    /// Interfaces of a pcapng beyond the bound.
+    pub(super) const fn interfaces_left_out(&self) -> u64 {
+        match &self.of {
+            Of::Capture(capture) => capture.interfaces_left_out(),
+            Of::Log(_) => 0,
+        }
+    }
+
+    /// The next packet or record, accounted for, and what was odd about it; at the end what the input broke off with.
+    pub(super) fn next(&mut self) -> Result<(Option<Item>, Option<ReaderOdd>), SourceError> {
+        let read = match &mut self.of {
+            Of::Capture(capture) => capture.next().map(|p| p.map(Item::Packet)),
+            Of::Log(log) => log.next().map(|l| l.map(|l| Item::Line(Box::new(l)))),
+        };
+        let (next, damaged) = match read {
+            Ok(next) => (next, None),
+            // What the system refuses ends the run; a compression that was cut or damaged ends this input.
+            Err(why) if why.raw_os_error().is_some() => {
+                return Err(SourceError::Read { name: self.summary.path.clone(), why });
+            }
+            Err(_) => (None, Some(DAMAGED)),
+        };
+        let s = &mut self.summary;
+        if let Some(item) = &next {
+            let ts = item.ts();
+            if let Item::Packet(packet) = item {
+                s.packets += 1;
+                s.bytes += u64::from(packet.wire_len);
+            }
+            s.first = Some(s.first.map_or(ts, |t| t.min(ts)));
+            s.last = Some(s.last.map_or(ts, |t| t.max(ts)));
+            let untimed = match &mut self.of {
+                Of::Capture(capture) => capture.take_untimed(),
+                Of::Log(_) => false,
+            };
+            let odd = untimed.then(|| odd_of("time_unknown", "simple packet block", item.stamp(ts)));
+            return Ok((next, odd));
+        }
+        let (cut, frame) = match &self.of {
+            Of::Capture(capture) => (damaged.or(capture.cut), capture.next_frame()),
+            Of::Log(log) => (log.is_damaged().then_some(DAMAGED), log.next_number()),
+        };
+        let Some(cut) = cut.filter(|_| !s.truncated) else { return Ok((None, None)) };
+        s.truncated = true;
+        let ts = s.last.unwrap_or_default();
+        let odd = odd_of("truncated", cut.detail, Stamp { ts, eff: ts, frame, input: self.number });
+        Ok((None, Some(ReaderOdd { needed: Some(cut.needed), had: Some(cut.had), ..odd })))
+    }
+}
