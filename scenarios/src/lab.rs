@@ -34,7 +34,7 @@ pub(crate) const TABLES: &[(&str, &str)] = &[
     ("history.csv", HISTORY),
     ("allow.csv", "kind,address,port,note\nbastion,10.20.0.10,22,jump1\nnms,10.20.0.20,161,nms1\n"),
     ("accounts.csv", "user,role,hosts,on_call,hours\nli-admf,li-operator,10.66.0.10,true,\nops7,engineer,10.20.0.31,false,0;1;2;3;4@7-18\n"),
-    ("sensors.csv", "name,sees,note\nlocal,core;mgmt;li-admin;li-mediation,the tap of the scenarios\n"),
+    ("sensors.csv", "name,sees,x1_clear_port,note\nlocal,core;mgmt;li-admin;li-mediation,8443,the tap of the scenarios; X1 is decrypted for it\n"),
     ("tickets.csv", "id,user,objects,from,to,approved_by,note\nCHG-100,eng3,pe2,2026-11-19T22:00:00Z,2026-11-19T23:00:00Z,lead1,line card\n"),
 ];
 

@@ -64,5 +64,8 @@ pub(super) fn short(number: usize, row: &Map<String, Value>) -> Line {
             other => other.to_string(),
         }
     }
-    Line { number, cells: row.iter().map(|(name, value)| (name.clone(), text(value))).collect(), header: false }
+    // In the order of their names, whatever order the map keeps: the hash of a line rests on it.
+    let mut cells: Vec<_> = row.iter().map(|(name, value)| (name.clone(), text(value))).collect();
+    cells.sort();
+    Line { number, cells, header: false }
 }
