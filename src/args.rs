@@ -202,6 +202,9 @@ pub(crate) struct Watch {
     /// End when all of them have ended
     #[arg(long)]
     pub(crate) until_eos: bool,
+    /// When all of them have ended and nothing has come for so long, judge what is open
+    #[arg(long, default_value_t = 60, value_name = "SECONDS")]
+    pub(crate) silence: u64,
     /// Do not produce findings to Kafka
     #[arg(long)]
     pub(crate) no_produce: bool,

@@ -29,7 +29,7 @@ pub(crate) fn run(args: &Hunt, quiet: bool) -> anyhow::Result<ExitCode> {
     }
     let mut judging = Judging::start(&args.judge, args.range, &key, site, None)?;
     let read = lake.read(&mut Taker(&mut judging))?;
-    judging.finish(read.last)?;
+    judging.finish(read.end)?;
     let input =
         json!({ "path": args.lake, "size": read.size, "files": read.files, "first": read.first, "last": read.last });
     let summary = account::summary("hunt", &judging, 1, started, json!({ "inputs": [input] }));

@@ -2,7 +2,10 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use anyhow::{Context, bail};
-use arrow::array::RecordBatch;
+use arrow::{
+    array::{AsArray, RecordBatch},
+    datatypes::TimestampMicrosecondType,
+};
 use lidr_analytics::{BrokerOrigin, Engine, EngineOptions, EngineStats, Finding, Site, metrics::Metrics};
 use lidr_rules::Rule;
 use lidr_schema::{
@@ -64,6 +67,8 @@ impl Judging {
     pub(crate) fn rows(&mut self, table: TableId, batch: RecordBatch, origin: Option<Arc<BrokerOrigin>>) -> anyhow::Result<()> {
         if let Some(metrics) = &self.metrics {
             metrics.rows_judged(table.name(), batch.num_rows() as u64);
+            let due = batch.column_by_name("due").and_then(|c| c.as_primitive_opt::<TimestampMicrosecondType>());
+            metrics.newest(due.and_then(arrow::compute::max).unwrap_or_default());
         }
         *self.rows.entry(table).or_default() += batch.num_rows() as u64;
         self.engine.push(table, batch, origin)?;
@@ -79,6 +84,16 @@ impl Judging {
         self.write(findings)?;
         if let Some(metrics) = &self.metrics {
             metrics.engine(&self.engine.stats(), watermark);
+        }
+        Ok(())
+    }
+
+    /// Everybody has ended, the last at that time of its clock, and more may come.
+    pub(crate) fn rest(&mut self, end: i64) -> anyhow::Result<()> {
+        let findings = self.engine.rest(self.end.max(end))?;
+        self.write(findings)?;
+        if let Some(metrics) = &self.metrics {
+            metrics.engine(&self.engine.stats(), self.end.max(end));
         }
         Ok(())
     }

@@ -8,6 +8,7 @@ use lidr_ingest::{
     run,
     sink::{KafkaSink, KafkaSinkOptions, Tee},
     source::{Input, Reader},
+    summary::Summary,
 };
 use lidr_schema::Key;
 
@@ -55,21 +56,20 @@ fn one(
         properties: all_properties(&args.broker, properties)?,
     };
     let mut sink = KafkaSink::connect(&args.broker.kafka, options)?;
-    let mut progress = |p: &run::Progress| {
-        if let Some(metrics) = metrics {
-            metrics.progress(sensor, &p.so_far.to_json());
-        }
+    let sent = sink.sent();
+    let tell = |account: &Summary| {
+        let Some(metrics) = metrics else { return };
+        let sent = sent.now();
+        metrics.progress(sensor, &account.to_json());
+        metrics.produced(sensor, sent.messages, sent.bytes, sent.rows);
     };
+    let mut progress = |p: &run::Progress| tell(&p.so_far);
     let lake = args.lake.as_ref().map(|dir| inputs::lake(dir, &config, key)).transpose()?;
     let summary = match lake {
         Some(lake) => run::run(reader, &config, &mut Tee(&mut sink, lake), &mut progress)?,
         None => run::run(reader, &config, &mut sink, &mut progress)?,
     };
-    if let Some(metrics) = metrics {
-        metrics.progress(sensor, &summary.to_json());
-        let sent = sink.counters();
-        metrics.produced(sent.messages, sent.bytes, sent.rows);
-    }
+    tell(&summary);
     Ok(summary.to_json())
 }
 

@@ -1,7 +1,7 @@
 //! Rows that come from Kafka or a lake, given to the judge.
 use std::{error::Error, sync::Arc};
 
-use arrow::array::{AsArray, RecordBatch};
+use arrow::array::RecordBatch;
 use lidr_analytics::{BrokerOrigin, feed::RowSink};
 use lidr_schema::TableId;
 
@@ -14,14 +14,14 @@ pub(crate) struct Taker<'a>(pub(crate) &'a mut Judging);
 
 impl RowSink for Taker<'_> {
     fn rows(&mut self, table: TableId, batch: RecordBatch, origin: Option<Arc<BrokerOrigin>>) -> Result<(), Failed> {
-        if let Some(metrics) = &self.0.metrics {
-            let due = batch.column_by_name("due").and_then(|c| c.as_primitive_opt::<arrow::datatypes::TimestampMicrosecondType>());
-            metrics.newest(due.and_then(arrow::compute::max).unwrap_or_default());
-        }
         self.0.rows(table, batch, origin).map_err(Failed::from)
     }
 
     fn watermark(&mut self, watermark: i64) -> Result<(), Failed> {
         self.0.watermark(watermark).map_err(Failed::from)
+    }
+
+    fn rest(&mut self, end: i64) -> Result<(), Failed> {
+        self.0.rest(end).map_err(Failed::from)
     }
 }

@@ -5,7 +5,7 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use anyhow::{Context, bail};
@@ -43,6 +43,7 @@ pub(crate) fn run(args: &Watch, properties: &Properties, quiet: bool) -> anyhow:
         group: args.group.clone(),
         sensors,
         until_eos: args.until_eos,
+        silence: Duration::from_secs(args.silence),
         key_id: key.id().to_owned(),
         properties: properties.clone(),
     })?;
@@ -58,21 +59,15 @@ pub(crate) fn run(args: &Watch, properties: &Properties, quiet: bool) -> anyhow:
     }
     let stop = stop_on_signal()?;
     let metrics = judging.metrics.clone();
-    let mut read = Consumed::default();
-    source.run(&mut Taker(&mut judging), &stop, &mut |c| {
-        read = c.clone();
-        tell(metrics.as_deref(), c);
-    })?;
-    if !stop.load(Ordering::Relaxed) {
-        judging.finish(i64::MIN)?;
+    let ended = source.run(&mut Taker(&mut judging), &stop, &mut |c| tell(metrics.as_deref(), c))?;
+    if let Some(end) = ended {
+        judging.finish(end)?;
     }
     if let Some(producer) = producer {
         producer.flush()?;
     }
-    let input = json!({
-        "path": format!("{brokers} {}.*", args.broker.topic_prefix), "messages": read.messages, "bytes": read.bytes,
-        "rows": read.rows, "repeated": read.repeated, "missing": read.missing,
-    });
+    let mut input = json!({ "path": format!("{brokers} {}.*", args.broker.topic_prefix) });
+    account::put(&mut input, serde_json::to_value(source.consumed())?);
     let mut more = name;
     account::put(&mut more, json!({ "inputs": [input] }));
     judging.outputs.end(&account::summary("watch", &judging, 1, started, more), quiet)
@@ -80,8 +75,14 @@ pub(crate) fn run(args: &Watch, properties: &Properties, quiet: bool) -> anyhow:
 
 fn tell(metrics: Option<&Metrics>, c: &Consumed) {
     if let Some(metrics) = metrics {
-        let counts =
-            [("messages", c.messages), ("bytes", c.bytes), ("rows", c.rows), ("repeated", c.repeated), ("missing", c.missing)];
+        let counts = [
+            ("messages", c.messages),
+            ("bytes", c.bytes),
+            ("rows", c.rows),
+            ("repeated", c.repeated),
+            ("missing", c.missing),
+            ("broken", c.broken),
+        ];
         metrics.consumed(counts, &c.lag);
     }
 }

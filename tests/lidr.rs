@@ -2,7 +2,7 @@
 use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
-    process::{Command, Output},
+    process::{Child, Command, Output, Stdio},
 };
 
 use serde_json::Value;
@@ -15,6 +15,20 @@ pub(crate) fn lidr<I: IntoIterator<Item = S>, S: AsRef<std::ffi::OsStr>>(args: I
     let mut command = Command::new(env!("CARGO_BIN_EXE_lidr"));
     command.args(args).env("LIDR_KEY", KEY).env_remove("LIDR_CONFIG").env("NO_COLOR", "1");
     command.output().expect("lidr runs")
+}
+
+/// Starts `lidr` with these arguments and the tests' key, silently.
+pub(crate) fn start(args: &[&str]) -> Child {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_lidr"));
+    command.args(args).env("LIDR_KEY", KEY).env_remove("LIDR_CONFIG").env("NO_COLOR", "1");
+    command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("lidr runs")
+}
+
+/// Asks it to stop and demands exit status 0.
+pub(crate) fn stop(mut child: Child) {
+    let asked = Command::new("kill").args(["-TERM", &child.id().to_string()]).status().expect("kill runs");
+    let status = child.wait().expect("lidr ends");
+    assert!(asked.success() && status.success(), "{status}");
 }
 
 /// Runs `lidr` and demands exit status 0; gives standard output.
@@ -44,6 +58,15 @@ impl Simulated {
     pub(crate) fn path(&self, name: &str) -> String {
         self.dir.join(name).to_str().unwrap().to_owned()
     }
+}
+
+/// Replays a scenario's capture into that folder; gives the last line of each finding.
+pub(crate) fn replay(s: &Simulated, out: &Path, more: &[&str]) -> BTreeMap<String, Value> {
+    let (capture, site) = (s.path("capture.pcap"), s.path("site"));
+    let mut args = vec!["replay", &capture, "--site", &site, "--format", "json", "--quiet", "--out", out.to_str().unwrap()];
+    args.extend(more);
+    ok(args);
+    last_lines(out)
 }
 
 /// The last line of each finding in an output folder, without what only a broker adds.

@@ -3,6 +3,9 @@
 mod bad_input;
 mod captures;
 mod cli;
+mod edges;
+mod kafka_broker;
+mod kafka_watch;
 mod layering;
 mod lidr;
 mod ocsf;

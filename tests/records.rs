@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use crate::{
     lidr::{Simulated, difference, last_lines, lidr, ok, summary},
-    three_modes::broker,
+    kafka_broker::broker,
     tree::{read, root},
 };
 

@@ -2,40 +2,18 @@
 //! Findings must be identical but for topic, partition and offset.
 use std::{
     collections::BTreeMap,
-    path::{Path, PathBuf},
+    path::PathBuf,
     time::Duration,
 };
 
-use rdkafka::{
-    ClientConfig, Message, Offset, TopicPartitionList,
-    admin::{AdminClient, AdminOptions, NewTopic, TopicReplication},
-    client::DefaultClientContext,
-    consumer::{BaseConsumer, Consumer},
-    message::OwnedMessage,
-    producer::{BaseProducer, BaseRecord, Producer},
+use rdkafka::{message::OwnedMessage, producer::Producer};
+
+use crate::{
+    kafka_broker::{broker, make_topics, producer, read_all, send},
+    lidr::{Simulated, difference, last_lines, ok, replay},
 };
 
-use crate::lidr::{Simulated, difference, last_lines, ok};
-
 const SCENARIOS: [&str; 4] = ["s3", "s3-benign", "s4", "s4-benign"];
-
-/// The broker of the tests; without one the test says that it was skipped, or fails where a broker is required.
-pub(crate) fn broker(test: &str) -> Option<String> {
-    if let Ok(broker) = std::env::var("LIDR_TEST_KAFKA") {
-        return Some(broker);
-    }
-    assert!(std::env::var_os("LIDR_REQUIRE_KAFKA").is_none(), "a broker is required and LIDR_TEST_KAFKA is not set");
-    println!("\nskipped: {test}: LIDR_TEST_KAFKA is not set");
-    None
-}
-
-fn replay(s: &Simulated, out: &Path, more: &[&str]) -> BTreeMap<String, serde_json::Value> {
-    let (capture, site) = (s.path("capture.pcap"), s.path("site"));
-    let mut args = vec!["replay", &capture, "--site", &site, "--format", "json", "--quiet", "--out", out.to_str().unwrap()];
-    args.extend(more);
-    ok(args);
-    last_lines(out)
-}
 
 #[test]
 fn replay_with_one_two_and_four_workers() {
@@ -98,7 +76,7 @@ fn shuffle(broker: &str, from: &str, to: &str, seed: u64) {
     };
     let mut queues = read_all(broker, from);
     make_topics(broker, queues.keys().map(|(topic, _)| topic.replacen(from, to, 1)), 4);
-    let producer: BaseProducer = ClientConfig::new().set("bootstrap.servers", broker).set("acks", "all").create().unwrap();
+    let producer = producer(broker);
     let mut sent: BTreeMap<(String, i32), Vec<OwnedMessage>> = BTreeMap::new();
     while !queues.is_empty() {
         let key = queues.keys().nth(next(queues.len())).unwrap().clone();
@@ -117,48 +95,4 @@ fn shuffle(broker: &str, from: &str, to: &str, seed: u64) {
         }
     }
     producer.flush(Duration::from_secs(30)).unwrap();
-}
-
-fn send(producer: &BaseProducer, message: &OwnedMessage, from: &str, to: &str) {
-    let topic = message.topic().replacen(from, to, 1);
-    let record = BaseRecord::<(), [u8]>::to(&topic)
-        .partition(message.partition())
-        .payload(message.payload().unwrap_or_default())
-        .headers(message.headers().expect("headers").clone());
-    producer.send(record).map_err(|(e, _)| e).unwrap();
-    producer.poll(Duration::ZERO);
-}
-
-/// Every message of the topics with that prefix, by topic and partition.
-fn read_all(broker: &str, prefix: &str) -> BTreeMap<(String, i32), Vec<OwnedMessage>> {
-    let consumer: BaseConsumer =
-        ClientConfig::new().set("bootstrap.servers", broker).set("group.id", "shuffle").create().unwrap();
-    let metadata = consumer.fetch_metadata(None, Duration::from_secs(10)).unwrap();
-    let (mut list, mut left) = (TopicPartitionList::new(), BTreeMap::new());
-    for topic in metadata.topics().iter().filter(|t| t.name().starts_with(&format!("{prefix}."))) {
-        for p in topic.partitions() {
-            let (low, high) = consumer.fetch_watermarks(topic.name(), p.id(), Duration::from_secs(10)).unwrap();
-            left.insert((topic.name().to_owned(), p.id()), high - low);
-            list.add_partition_offset(topic.name(), p.id(), Offset::Beginning).unwrap();
-        }
-    }
-    assert!(!left.is_empty(), "the sensor made no topics {prefix}.*");
-    consumer.assign(&list).unwrap();
-    let mut out: BTreeMap<(String, i32), Vec<OwnedMessage>> = BTreeMap::new();
-    while left.values().any(|n| *n > 0) {
-        let message = consumer.poll(Duration::from_secs(20)).expect("a message within 20 s").unwrap().detach();
-        let key = (message.topic().to_owned(), message.partition());
-        *left.get_mut(&key).unwrap() -= 1;
-        out.entry(key).or_default().push(message);
-    }
-    out
-}
-
-fn make_topics(broker: &str, names: impl Iterator<Item = String>, partitions: i32) {
-    let admin: AdminClient<DefaultClientContext> = ClientConfig::new().set("bootstrap.servers", broker).create().unwrap();
-    let names: std::collections::BTreeSet<String> = names.collect();
-    let topics: Vec<_> = names.iter().map(|n| NewTopic::new(n, partitions, TopicReplication::Fixed(1))).collect();
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let made = runtime.block_on(admin.create_topics(&topics, &AdminOptions::new())).unwrap();
-    made.into_iter().for_each(|r| drop(r.unwrap()));
 }

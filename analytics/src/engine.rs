@@ -20,7 +20,7 @@ use crate::{
     judge::Moment,
     plan::Planner,
     rows::{Rows, dues},
-    runs::{self, Run},
+    runs::{self, Reach, Run},
     state::{State, lacks},
     stopwatch::timed,
 };
@@ -65,7 +65,7 @@ pub struct Engine {
 }
 
 /// Greatest distance of a `due` from the epoch, µs: arithmetic on windows stays far from its limits.
-const MOST_TIME: i64 = 40_000_000_000_000_000;
+pub(crate) const MOST_TIME: i64 = 40_000_000_000_000_000;
 
 impl Engine {
     /// Plans every rule once.
@@ -120,7 +120,7 @@ impl Engine {
         let misfit = |message: String| EngineError::Rows { table: table.name().to_owned(), message };
         let batch = conform(&batch, &table.def().schema()).map_err(|e| misfit(e.to_string()))?;
         let due = dues(&batch).map(|d| d.values().to_vec()).unwrap_or_default();
-        if due.iter().any(|d| d.abs() > MOST_TIME) {
+        if due.iter().any(|d| d.unsigned_abs() > MOST_TIME.unsigned_abs()) {
             return Err(misfit("`due` is no time of this or the next thousand years".to_owned()));
         }
         self.stats.rows += batch.num_rows() as u64;
@@ -167,7 +167,32 @@ impl Engine {
         if watermark > self.watermark && watermark < i64::MAX {
             self.settle(watermark)?;
         }
-        let out = self.judge(self.watermark.saturating_add(1), None);
+        let until = self.watermark.saturating_add(1);
+        let out = self.judge(Reach { until, close: until, end: None, open: false });
+        self.forget();
+        Ok(out)
+    }
+
+    /// Judges what is open although more may come, for nothing has for a while and everybody has ended: the watermark is the
+    /// greatest `due`, windows that hold rows run. The one that holds the newest row stays open, so that what follows in it is
+    /// judged together with what was there.
+    ///
+    /// # Errors
+    /// If rows cannot be put in order; a query that fails only ends its rule.
+    pub fn rest(&mut self, end: i64) -> Result<Vec<Finding>, EngineError> {
+        self.arrive()?;
+        let Some((_, last)) = self.due.filter(|_| self.watermark < i64::MAX) else { return Ok(Vec::new()) };
+        if last > self.watermark {
+            self.settle(last)?;
+        }
+        let mut out = self.judge(Reach { until: i64::MAX, close: self.watermark.saturating_add(1), end: Some(end.max(last)), open: true });
+        for (rule, state) in self.rules.iter().zip(&mut self.states) {
+            let Some(w) = rule.window else { continue };
+            let newest = last.div_euclid(w.size);
+            state.next = state.next.map(|next| next.min(newest));
+            state.next_pending = state.next_pending.map(|next| next.min(newest));
+        }
+        out.extend(self.fold.refresh(&self.rules, &self.facts));
         self.forget();
         Ok(out)
     }
@@ -180,7 +205,7 @@ impl Engine {
         self.arrive()?;
         self.settle(i64::MAX)?;
         let end = end.max(self.due.map_or(i64::MIN, |(_, last)| last));
-        let out = self.judge(i64::MAX, Some(end));
+        let out = self.judge(Reach { until: i64::MAX, close: i64::MAX, end: Some(end), open: false });
         self.forget();
         Ok(out)
     }
@@ -190,27 +215,27 @@ impl Engine {
         self.rows.settle(watermark).map_err(|e| EngineError::Setup(e.to_string()))
     }
 
-    /// Everything whose moment is at or before `until` and every result on a single row, moment by moment.
-    fn judge(&mut self, until: i64, end: Option<i64>) -> Vec<Finding> {
+    /// Everything within reach and every result on a single row, moment by moment.
+    fn judge(&mut self, reach: Reach) -> Vec<Finding> {
         let mut out = Vec::new();
-        let mut runs = self.next_runs(until);
+        let mut runs = self.next_runs(reach);
         loop {
             let row = self.waiting.keys().next().copied();
             let run = runs.first().map(|r| r.moment);
             let Some(moment) = [row, run].into_iter().flatten().min() else { break };
-            out.extend(self.fold.close(moment.min(until), &self.rules, &self.facts));
+            out.extend(self.fold.close(moment.min(reach.close), &self.rules, &self.facts));
             for (number, hit) in self.waiting.remove(&moment).unwrap_or_default() {
                 self.add(number, hit);
             }
             if run == Some(moment) {
                 for run in runs.iter().filter(|r| r.moment == moment) {
-                    self.window(*run, end);
+                    self.window(*run, reach);
                 }
-                runs = self.next_runs(until);
+                runs = self.next_runs(reach);
             }
             out.extend(self.fold.moment(&self.rules, &self.facts));
         }
-        out.extend(self.fold.close(until, &self.rules, &self.facts));
+        out.extend(self.fold.close(reach.close, &self.rules, &self.facts));
         out
     }
 
@@ -230,12 +255,12 @@ impl Engine {
         }
     }
 
-    fn next_runs(&mut self, until: i64) -> Vec<Run> {
+    fn next_runs(&self, reach: Reach) -> Vec<Run> {
         let Some(range) = self.due else { return Vec::new() };
-        runs::next(&self.rules, &mut self.states, &self.rows, &self.waits, range, until)
+        runs::next(&self.rules, &self.states, &self.rows, &self.waits, range, reach)
     }
 
-    fn window(&mut self, run: Run, end: Option<i64>) {
+    fn window(&mut self, run: Run, reach: Reach) {
         let (Some(rule), Some(state)) = (self.rules.get(run.rule), self.states.get_mut(run.rule)) else { return };
         let Some(Window { size, before, after, .. }) = rule.window else { return };
         let (start, stop) = (run.window * size, (run.window + 1) * size);
@@ -246,14 +271,16 @@ impl Engine {
             state.next_pending = Some(run.window + 1);
         }
         state.note(&self.rows, run.window, (start - before, until));
-        state.windows += u64::from(run.full);
+        // A window that stays open runs again: it counts then, and must not find its own rows in memory.
+        let stays = reach.open && self.due.is_some_and(|(_, last)| last < stop);
+        state.windows += u64::from(run.full && !stays);
         // What was not seen may still have been to come, or have been where nobody looked.
-        let past = rule.absence && end.is_some_and(|end| until > end);
+        let past = rule.absence && reach.end.is_some_and(|end| until > end);
         let blind = if can_be_suspended(rule) { self.blindness.over(start - before, until) } else { BTreeSet::new() };
         let judged = !past && blind.is_empty();
         if past {
             state.past_end += 1;
-        } else if !judged && run.full {
+        } else if !judged && run.full && !stays {
             state.suspended.add(&blind);
         } else if judged {
             let moment = Moment { window: Some((start, stop)), made: Some(stop + after), pending: !run.full };
@@ -265,12 +292,15 @@ impl Engine {
                 self.fold.add(run.rule, rule, hit);
             }
         }
-        if run.full && state.failed.is_none() {
+        if !run.full || state.failed.is_some() {
+            return;
+        }
+        if !stays {
             let learnt = state.learn(rule, &self.planner, &self.rows, start, stop);
             state.sound(learnt);
-            if rule.pending.is_some() && judged {
-                self.fold.unconfirmed(run.rule, (start, stop));
-            }
+        }
+        if rule.pending.is_some() && judged {
+            self.fold.unconfirmed(run.rule, (start, stop));
         }
     }
 

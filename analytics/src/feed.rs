@@ -25,9 +25,15 @@ pub trait RowSink {
     /// If they cannot be judged.
     fn rows(&mut self, table: TableId, batch: RecordBatch, origin: Option<Arc<BrokerOrigin>>) -> Result<(), Box<dyn Error + Send + Sync>>;
 
-    /// No later row is due at or below this, µs.
+    /// No later row is due at or below this, µs; told again where it stands still and rows have come.
     ///
     /// # Errors
     /// If judging fails.
     fn watermark(&mut self, watermark: i64) -> Result<(), Box<dyn Error + Send + Sync>>;
+
+    /// Everybody has ended, the last at that time of its clock, and nothing has come for a while; more may.
+    ///
+    /// # Errors
+    /// If judging fails.
+    fn rest(&mut self, end: i64) -> Result<(), Box<dyn Error + Send + Sync>>;
 }

@@ -240,6 +240,20 @@ impl Fold {
         line.filter(|line| open.written.is_none_or(|before| before.content() != line.content()))
     }
 
+    /// Lines of what has changed since it was written; the findings stay open.
+    pub(crate) fn refresh(&mut self, rules: &[Rule], facts: &[Facts]) -> Vec<Finding> {
+        let mut out = self.lines(rules, facts);
+        out.retain(|line| {
+            let Some(open) = self.open.get_mut(&line.uid) else { return false };
+            let new = open.written.as_ref().is_none_or(|before| before.content() != line.content());
+            if new {
+                open.written = Some(line.clone());
+            }
+            new
+        });
+        out
+    }
+
     /// Every open finding as its last line would be now.
     pub(crate) fn lines(&self, rules: &[Rule], facts: &[Facts]) -> Vec<Finding> {
         let mut out: Vec<Finding> = self.open.keys().filter_map(|uid| self.line(uid, Activity::Update, rules, facts)).collect();

@@ -43,6 +43,7 @@ pub struct Lake {
     dir: PathBuf,
     parts: Vec<Part>,
     size: u64,
+    end: i64,
 }
 
 /// What was read of a lake.
@@ -56,6 +57,8 @@ pub struct LakeRead {
     pub first: i64,
     /// Greatest `due`, µs.
     pub last: i64,
+    /// The end of the input: the greatest clock at which a run that wrote into the lake ended, or `last` where that is later, µs.
+    pub end: i64,
 }
 
 impl Lake {
@@ -65,12 +68,12 @@ impl Lake {
     /// If there are none, or one cannot be read, has pseudonyms of another key or is of a newer major version.
     pub fn open(dir: &Path, key_id: &str) -> Result<Self, FeedError> {
         let parts = parts(dir)?;
-        let mut size = 0;
+        let (mut size, mut end) = (0, i64::MIN);
         for part in &parts {
-            check(part, key_id)?;
+            end = end.max(check(part, key_id)?);
             size += fs::metadata(&part.path).map_or(0, |m| m.len());
         }
-        Ok(Self { dir: dir.to_owned(), parts, size })
+        Ok(Self { dir: dir.to_owned(), parts, size, end })
     }
 
     /// The folder of a table, if it has any rows.
@@ -112,7 +115,7 @@ impl Lake {
                 taker.watermark(least - 1)?;
             }
         }
-        Ok(LakeRead { files: self.parts.len(), size: self.size, first, last })
+        Ok(LakeRead { files: self.parts.len(), size: self.size, first, last, end: self.end.max(last) })
     }
 }
 
@@ -155,7 +158,9 @@ fn builder(part: &Part) -> Result<ParquetRecordBatchReaderBuilder<File>, FeedErr
 }
 
 /// Whether a file's pseudonyms and columns are those that this run knows.
-fn check(part: &Part, key_id: &str) -> Result<(), FeedError> {
+///
+/// Gives the clock at the end of the run that wrote it, where it is one of its last.
+fn check(part: &Part, key_id: &str) -> Result<i64, FeedError> {
     let builder = builder(part)?;
     let metadata = builder.metadata().file_metadata().key_value_metadata().cloned().unwrap_or_default();
     let value = |name: &str| metadata.iter().find(|kv| kv.key == name).and_then(|kv| kv.value.clone());
@@ -166,7 +171,7 @@ fn check(part: &Part, key_id: &str) -> Result<(), FeedError> {
     if let Some(major) = major.filter(|m| *m > SCHEMA_VERSION.0) {
         return Err(bad(&part.path, format!("schema {major}, this lidr reads up to major {}: update lidr", SCHEMA_VERSION.0)));
     }
-    Ok(())
+    Ok(value("lidr.clock").and_then(|c| c.parse().ok()).unwrap_or(i64::MIN))
 }
 
 fn batch(reader: &mut ParquetRecordBatchReader, part: &Part) -> Result<Option<RecordBatch>, FeedError> {

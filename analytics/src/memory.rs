@@ -42,7 +42,8 @@ pub(crate) struct Memory {
     pub(crate) schema: SchemaRef,
     keys: RowConverter,
     entries: BTreeMap<OwnedRow, Entry>,
-    by_age: BTreeSet<(i64, OwnedRow)>,
+    /// Keys by the time they were last added to; 0 for those that the site knows without a time.
+    by_age: BTreeMap<i64, BTreeSet<OwnedRow>>,
     table: Option<RecordBatch>,
     /// Entries that went at the bound.
     pub(crate) forgotten: u64,
@@ -68,7 +69,7 @@ impl Memory {
         let schema = schema_of(&plan, def);
         let fields = schema.fields().iter().take(def.key.len()).map(|f| SortField::new(f.data_type().clone()));
         let keys = RowConverter::new(fields.collect()).map_err(|e| e.to_string())?;
-        let (entries, by_age) = (BTreeMap::new(), BTreeSet::new());
+        let (entries, by_age) = (BTreeMap::new(), BTreeMap::new());
         let mut memory = Self { def: def.clone(), plan, schema, keys, entries, by_age, table: None, forgotten: 0 };
         if def.seed_history
             && let Some(history) = site.table("history").filter(|h| h.num_rows() > 0)
@@ -156,28 +157,38 @@ impl Memory {
         self.table = None;
         match self.entries.get_mut(&key) {
             Some(entry) => {
-                self.by_age.remove(&(entry.last, key.clone()));
-                entry.cells = cells;
-                entry.last = entry.last.max(due);
-                self.by_age.insert((entry.last, key));
+                let (before, last) = (entry.last, entry.last.max(due));
+                (entry.cells, entry.last) = (cells, last);
+                self.unlist(before, &key);
+                self.by_age.entry(last).or_default().insert(key);
             }
             None => {
                 self.entries.insert(key.clone(), Entry { cells, first, last: due, rates: vec![0.0; self.def.rates.len()], windows: 0 });
-                self.by_age.insert((due, key));
+                self.by_age.entry(due).or_default().insert(key);
             }
         }
         while self.entries.len() > self.def.max
-            && let Some((_, oldest)) = self.by_age.pop_first()
+            && let Some((last, oldest)) = self.by_age.first_key_value().and_then(|(last, keys)| Some((*last, keys.first()?.clone())))
         {
+            self.unlist(last, &oldest);
             self.entries.remove(&oldest);
             self.forgotten += 1;
         }
         Ok(())
     }
 
+    fn unlist(&mut self, last: i64, key: &OwnedRow) {
+        if let Some(keys) = self.by_age.get_mut(&last) {
+            keys.remove(key);
+            if keys.is_empty() {
+                self.by_age.remove(&last);
+            }
+        }
+    }
+
     fn forget(&mut self, key: OwnedRow) {
         if let Some(entry) = self.entries.remove(&key) {
-            self.by_age.remove(&(entry.last, key));
+            self.unlist(entry.last, &key);
             self.table = None;
         }
     }
@@ -185,9 +196,10 @@ impl Memory {
     /// The memory as a table, without what is too old at `start`.
     pub(crate) fn table(&mut self, start: i64) -> Result<RecordBatch, String> {
         // Edges from the site have no time of their own where none was given; they do not grow old.
-        while let Some((last, key)) = self.by_age.first().filter(|(last, _)| *last > 0 && last.saturating_add(self.def.ttl) < start).cloned() {
-            self.by_age.remove(&(last, key.clone()));
-            self.entries.remove(&key);
+        while let Some(last) = self.by_age.range(1..).next().map(|(last, _)| *last).filter(|last| last.saturating_add(self.def.ttl) < start) {
+            for key in self.by_age.remove(&last).into_iter().flatten() {
+                self.entries.remove(&key);
+            }
             self.table = None;
         }
         if let Some(table) = &self.table {

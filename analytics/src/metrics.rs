@@ -14,7 +14,7 @@ use std::{
 use axum::{Router, extract::State, http::StatusCode, routing::get};
 use lidr_schema::finding::Severity;
 use prometheus::{
-    Encoder, GaugeVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder,
+    CounterVec, Encoder, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder,
 };
 use serde_json::Value;
 
@@ -38,7 +38,7 @@ pub struct Metrics {
     lag: IntGaugeVec,
     watermark: IntGauge,
     watermark_delay: IntGauge,
-    rule_seconds: GaugeVec,
+    rule_seconds: CounterVec,
     findings: IntCounterVec,
     not_evaluated: IntGaugeVec,
     suspended: IntCounterVec,
@@ -70,9 +70,9 @@ impl Metrics {
             registry.register(Box::new(made.clone()))?;
             Ok::<_, prometheus::Error>(made)
         };
-        let rule_seconds = GaugeVec::new(Opts::new("lidr_rule_evaluation_seconds", "CPU time spent evaluating a rule since the start."), &["code"])?;
+        let rule_seconds = CounterVec::new(Opts::new("lidr_rule_evaluation_seconds_total", "Time spent evaluating a rule."), &["code"])?;
         registry.register(Box::new(rule_seconds.clone()))?;
-        let late = IntCounter::new("lidr_late_batches_total", "Batches with rows at or below the watermark.")?;
+        let late = IntCounter::new("lidr_late_rows_total", "Rows that came behind the watermark.")?;
         registry.register(Box::new(late.clone()))?;
         let info = IntGaugeVec::new(Opts::new("lidr_build_info", "Version of lidr, always 1."), &["version"])?;
         registry.register(Box::new(info.clone()))?;
@@ -83,12 +83,12 @@ impl Metrics {
             records: counters("lidr_records_total", "Records of record files: mapped, skipped, malformed.", &["sensor", "result"])?,
             rows: counters("lidr_rows_total", "Rows written by decoding.", &["sensor", "table"])?,
             skipped: counters("lidr_skipped_total", "Packets met and not opened, by protocol.", &["sensor", "protocol"])?,
-            dropped: counters("lidr_dropped_total", "Dropped at a bound, by stage and reason.", &["stage", "reason"])?,
+            dropped: counters("lidr_dropped_total", "Dropped at a bound, by stage and reason; by sensor where it is one's.", &["sensor", "stage", "reason"])?,
             oddities: counters("lidr_oddities_total", "Oddities met, by kind.", &["sensor", "kind"])?,
             judged: counters("lidr_rows_judged_total", "Rows given to the rules.", &["table"])?,
             batches: counters("lidr_batches_judged_total", "Batches given to the rules.", &["table"])?,
-            produced: counters("lidr_kafka_produced_total", "Sent to Kafka: messages, bytes, rows.", &["unit"])?,
-            consumed: counters("lidr_kafka_consumed_total", "Read from Kafka: messages, bytes, rows, repeated and missing rows.", &["unit"])?,
+            produced: counters("lidr_kafka_produced_total", "Sent to Kafka: messages, bytes, rows.", &["sensor", "unit"])?,
+            consumed: counters("lidr_kafka_consumed_total", "Read from Kafka: messages, bytes, rows, repeated and missing rows, broken messages.", &["unit"])?,
             lag: gauges("lidr_kafka_lag_messages", "Messages not read yet.", &["topic", "partition"])?,
             watermark: gauge("lidr_watermark_seconds", "Event time up to which everything was judged, seconds since the epoch.")?,
             watermark_delay: gauge("lidr_watermark_delay_seconds", "Newest row's time less the watermark.")?,
@@ -137,11 +137,12 @@ impl Metrics {
             raise(&self.suspended.with_label_values(&[code]), *windows);
         }
         for (code, took) in &stats.seconds {
-            self.rule_seconds.with_label_values(&[code]).set(took.as_secs_f64());
+            let counter = self.rule_seconds.with_label_values(&[code]);
+            counter.inc_by((took.as_secs_f64() - counter.get()).max(0.0));
         }
         raise(&self.late, stats.late);
         for (bound, n) in &stats.dropped {
-            raise(&self.dropped.with_label_values(&["engine", bound]), *n);
+            raise(&self.dropped.with_label_values(&["", "engine", bound]), *n);
         }
         if watermark > 0 && watermark < i64::MAX {
             self.watermark.set(watermark / 1_000_000);
@@ -161,9 +162,9 @@ impl Metrics {
         let number = |name: &str| account.get(name).and_then(Value::as_u64).unwrap_or_default();
         raise(&self.packets.with_label_values(&[sensor]), number("packets"));
         raise(&self.bytes.with_label_values(&[sensor]), number("bytes"));
-        let each = |name: &str, counters: &IntCounterVec, first: &str| {
+        let each = |name: &str, counters: &IntCounterVec, labels: &[&str]| {
             for (label, n) in account.get(name).and_then(Value::as_object).into_iter().flatten() {
-                raise(&counters.with_label_values(&[first, label]), n.as_u64().unwrap_or_default());
+                raise(&counters.with_label_values(&[labels, &[label]].concat()), n.as_u64().unwrap_or_default());
             }
         };
         if let Some(records) = account.get("records") {
@@ -175,21 +176,21 @@ impl Metrics {
                 raise(&self.records.with_label_values(&[sensor, result]), count(result));
             }
         }
-        each("rows", &self.rows, sensor);
-        each("skipped", &self.skipped, sensor);
-        each("oddities", &self.oddities, sensor);
-        each("dropped", &self.dropped, "ingest");
+        each("rows", &self.rows, &[sensor]);
+        each("skipped", &self.skipped, &[sensor]);
+        each("oddities", &self.oddities, &[sensor]);
+        each("dropped", &self.dropped, &[sensor, "ingest"]);
     }
 
-    /// What was sent to Kafka.
-    pub fn produced(&self, messages: u64, bytes: u64, rows: u64) {
+    /// What a sensor has sent to Kafka.
+    pub fn produced(&self, sensor: &str, messages: u64, bytes: u64, rows: u64) {
         for (unit, n) in [("messages", messages), ("bytes", bytes), ("rows", rows)] {
-            raise(&self.produced.with_label_values(&[unit]), n);
+            raise(&self.produced.with_label_values(&[sensor, unit]), n);
         }
     }
 
-    /// What was read from Kafka: messages, bytes, rows, repeated rows, missing rows; and how far behind.
-    pub fn consumed(&self, counts: [(&str, u64); 5], lag: &BTreeMap<(String, i32), i64>) {
+    /// What was read from Kafka: messages, bytes, rows, repeated rows, missing rows, broken messages; and how far behind.
+    pub fn consumed(&self, counts: [(&str, u64); 6], lag: &BTreeMap<(String, i32), i64>) {
         for (unit, n) in counts {
             raise(&self.consumed.with_label_values(&[unit]), n);
         }
@@ -257,8 +258,9 @@ mod tests {
         });
         metrics.progress("tap1", &account);
         metrics.progress("tap1", &account);
-        metrics.produced(1, 2, 3);
-        metrics.consumed([("messages", 1), ("bytes", 2), ("rows", 3), ("repeated", 4), ("missing", 5)], &BTreeMap::from([(("t".into(), 0), 7)]));
+        metrics.produced("tap1", 5, 6, 7);
+        metrics.produced("tap2", 1, 2, 3);
+        metrics.consumed([("messages", 1), ("bytes", 2), ("rows", 3), ("repeated", 4), ("missing", 5), ("broken", 6)], &BTreeMap::from([(("t".into(), 0), 7)]));
         metrics.page()
     }
 
@@ -275,10 +277,27 @@ mod tests {
         assert!(std::fs::read_to_string(path).unwrap_or_default() == made, "dashboards/metrics.txt differs: LIDR_BLESS=1 writes it anew");
     }
 
+    /// The linter of Prometheus, where it is installed.
+    #[test]
+    fn prometheus_takes_the_page() {
+        use std::{io::Write, process::{Command, Stdio}};
+        let promtool = Command::new("promtool").args(["check", "metrics"]).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
+        let Ok(mut promtool) = promtool else {
+            assert!(std::env::var_os("LIDR_REQUIRE_PROMTOOL").is_none(), "promtool is required and is not here");
+            println!("\nskipped: prometheus_takes_the_page: promtool is not here (Debian: prometheus)");
+            return;
+        };
+        promtool.stdin.take().unwrap().write_all(page().as_bytes()).unwrap();
+        let out = promtool.wait_with_output().unwrap();
+        let said = String::from_utf8_lossy(&out.stderr).into_owned() + &String::from_utf8_lossy(&out.stdout);
+        assert!(out.status.success() && said.trim().is_empty(), "{said}");
+    }
+
     #[test]
     fn totals_do_not_add_up_twice_and_names_follow_the_conventions() {
         let page = page();
         assert!(page.contains("lidr_packets_total{sensor=\"tap1\"} 5\n"), "{page}");
+        assert!(page.contains("lidr_kafka_produced_total{sensor=\"tap2\",unit=\"rows\"} 3\n"), "the second sensor's are its own: {page}");
         assert!(page.contains("lidr_watermark_delay_seconds 4\n"), "{page}");
         for line in page.lines().filter(|l| l.starts_with("# TYPE")) {
             let mut words = line.split(' ').skip(2);

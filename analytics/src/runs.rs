@@ -22,19 +22,36 @@ pub(crate) struct Run {
     pub(crate) full: bool,
 }
 
-/// Each rule's next run, if its moment is at or before `until`, in the order of moments. Windows go from the one of the `first`
-/// due to the one of the `last`.
-pub(crate) fn next(rules: &[Rule], states: &mut [State], rows: &Rows, waits: &Waits, (first, last): (i64, i64), until: i64) -> Vec<Run> {
+/// How far a judging goes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Reach {
+    /// Runs whose moment is at or before this.
+    pub(crate) until: i64,
+    /// Buckets that close before this get their last line.
+    pub(crate) close: i64,
+    /// The end of the input, where it has ended.
+    pub(crate) end: Option<i64>,
+    /// More may follow that end.
+    pub(crate) open: bool,
+}
+
+/// Each rule's next run, if it is within reach, in the order of moments. Windows go from the one of the `first` due to the one of the
+/// `last`.
+pub(crate) fn next(rules: &[Rule], states: &[State], rows: &Rows, waits: &Waits, (first, last): (i64, i64), reach: Reach) -> Vec<Run> {
     let mut out = Vec::new();
-    for (number, (rule, state)) in rules.iter().zip(states).enumerate() {
+    for (number, (rule, state)) in rules.iter().zip(states.iter()).enumerate() {
         let Some(w) = rule.window.filter(|_| state.failed.is_none()) else { continue };
-        let full = *state.next.get_or_insert(first.div_euclid(w.size));
-        let early = *state.next_pending.get_or_insert(full);
-        for (window, after, full) in [(full, w.after, true), (early, 0, false)] {
+        // Before a window has run, rows may still come that are due in an earlier one.
+        let full = state.next.unwrap_or(first.div_euclid(w.size));
+        let announced = state.next_pending.unwrap_or(full);
+        for (window, after, full) in [(full, w.after, true), (announced, 0, false)] {
             let wanted = full || rule.pending.is_some();
             let Some(window) = state.next_window(rule, rows, window, after).filter(|_| wanted) else { continue };
-            let moment = waits.moment(rule, (window + 1) * w.size + after);
-            if moment <= until && window * w.size <= last {
+            let until = (window + 1) * w.size + after;
+            let moment = waits.moment(rule, until);
+            // What was not seen may still come: such a window waits for it.
+            let early = reach.open && rule.absence && reach.end.is_some_and(|end| until > end);
+            if moment <= reach.until && window * w.size <= last && !early {
                 out.push(Run { moment, last: can_be_suspended(rule), rule: number, window, full });
             }
         }

@@ -84,7 +84,8 @@ pub enum RunError {
     Worker,
 }
 
-/// Decodes everything the reader gives and passes rows and promises to the sink; the last promise is `i64::MAX`.
+/// Decodes everything the reader gives and passes rows and promises to the sink; the last promise is `i64::MAX`, and the clock at
+/// the end follows it.
 ///
 /// # Errors
 /// If an input breaks while it is read, or the sink refuses.
@@ -110,6 +111,7 @@ pub fn run(
         1 => alone(reader, config, shared, &mut run, progress)?,
         _ => together(reader, config, &shared, &mut run, progress)?,
     };
+    run.sink.end(clock)?;
     Ok(account(&reader, &tallies, &run, clock))
 }
 

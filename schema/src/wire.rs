@@ -29,7 +29,7 @@ pub struct Headers {
     pub ts_min: i64,
     /// Greatest `ts` of the rows, µs.
     pub ts_max: i64,
-    /// No later row of this (sensor, epoch, topic, partition) has `due` at or below this, µs.
+    /// No later row of this (sensor, epoch, topic, partition) has `due` at or below this, µs. With `eos`: the clock at the end.
     pub promise: i64,
     /// The epoch ends with this message.
     pub eos: bool,

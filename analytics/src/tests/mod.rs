@@ -113,6 +113,12 @@ pub(crate) fn judged(rules: &[Rule], rows: &[Map<String, Value>]) -> Vec<Finding
     out
 }
 
+/// Some finding.
+pub(crate) fn finding() -> Finding {
+    let found = judged(&[rule("A-1", "SELECT actor, due AS at, rowid FROM tasking", None)], &[tasking(1, 1, &json!({}))]);
+    found.into_iter().next().unwrap()
+}
+
 /// The last line of each id, in order.
 pub(crate) fn last(findings: &[Finding]) -> Vec<Finding> {
     let mut out = BTreeMap::new();

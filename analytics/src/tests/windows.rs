@@ -51,6 +51,18 @@ fn row_rules_do_not_wait_and_windows_do() {
     assert_eq!(codes, [("A-2".to_owned(), 1, Activity::Create), ("A-1".to_owned(), 3, Activity::Update)]);
 }
 
+/// Partitions are read in any order: what is due first may come last.
+#[test]
+fn the_first_window_is_that_of_the_least_due_whatever_came_first() {
+    let mut e = engine(&[rule("A-1", LISTS, window(MINUTE, 0, 0))], Site::default());
+    for seconds in [[601, 602, 603], [1, 2, 3]] {
+        e.push(TableId::Tasking, batch(TableId::Tasking, &lists(&seconds)), None).unwrap();
+        assert!(e.advance(i64::MIN).unwrap().is_empty());
+    }
+    e.push(TableId::Tasking, batch(TableId::Tasking, &lists(&[301, 302, 303])), None).unwrap();
+    assert_eq!(e.advance(700 * SECOND).unwrap().iter().map(|f| f.time / SECOND).collect::<Vec<_>>(), [3, 303, 603]);
+}
+
 fn unknown_deletes() -> Rule {
     let sql = "SELECT t.actor, t.due AS at, t.rowid FROM tasking t WHERE t.op = 'delete' \
                AND NOT EXISTS (SELECT 1 FROM known k WHERE k.task = t.task) \
@@ -138,6 +150,20 @@ fn memory_seeded_from_history() {
     assert_eq!(e.finish(0).unwrap().iter().flat_map(Finding::entity).collect::<Vec<_>>(), ["10.0.0.9"]);
 }
 
+/// Edges that the site knows without a time do not keep those that have one from growing old.
+#[test]
+fn memory_grows_old_beside_history_without_times() {
+    let mut r = rule("A-1", "SELECT actor, due AS at, rowid FROM tasking t WHERE NOT EXISTS (SELECT 1 FROM edges e WHERE e.actor = t.actor)", window(MINUTE, 0, 0));
+    let ttl = 10 * MINUTE;
+    r.remembers.insert("edges".into(), Remember { seed_history: true, ttl, ..remember(&["actor", "ne"], "", "") });
+    let mut e = engine(&[r], site(json!({ "history": [{ "src": "10.0.0.1", "dst": "10.9.0.1" }] })));
+    let of = |second: i64, actor: &str| tasking(second, second as u64, &json!({ "actor": actor }));
+    let given = [of(1, "10.0.0.9"), of(100, "10.0.0.9"), of(2_000, "10.0.0.9"), of(2_001, "10.0.0.1")];
+    e.push(TableId::Tasking, batch(TableId::Tasking, &given), None).unwrap();
+    let found = e.finish(0).unwrap();
+    assert_eq!(found.iter().map(|f| (f.time / SECOND, f.entity())).collect::<Vec<_>>(), [1, 2_000].map(|t| (t, vec!["10.0.0.9".to_owned()])));
+}
+
 #[test]
 fn absence_is_not_judged_past_the_end_of_the_input() {
     let sql = "SELECT actor, due AS at, rowid FROM tasking t WHERE op = 'create' AND due >= $start AND due < $end \
@@ -151,6 +177,45 @@ fn absence_is_not_judged_past_the_end_of_the_input() {
     };
     assert_eq!(run(11 * MINUTE), (1, 0));
     assert_eq!(run(11 * MINUTE - 1), (0, 1), "the report may still have come, and the rule says so");
+}
+
+/// Everybody has ended and more may come: what holds rows is judged, and what comes then is judged with what was there.
+#[test]
+fn at_rest_windows_with_rows_run_and_the_newest_stays_open() {
+    let own = LISTS.replace("GROUP BY", "AND due >= $start AND due < $end GROUP BY");
+    let counted = rule("A-1", &own, window(MINUTE, 0, 10 * MINUTE));
+    let deletes = Rule { code: "A-2".into(), ..unknown_deletes() };
+    let mut e = engine(&[counted, deletes], Site::default());
+    let give = |e: &mut Engine, rows: &[Map<String, Value>]| e.push(TableId::Tasking, batch(TableId::Tasking, rows), None).unwrap();
+    let shown = |found: &[Finding]| found.iter().map(|f| (f.code.clone(), f.time / SECOND, f.evidences.len())).collect::<Vec<_>>();
+    give(&mut e, &lists(&[10, 11, 12, 70, 71, 72]));
+    assert!(e.advance(75 * SECOND).unwrap().is_empty());
+    assert_eq!(shown(&e.rest(80 * SECOND).unwrap()), [("A-1".to_owned(), 12, 3), ("A-1".to_owned(), 72, 3)]);
+    assert!(e.rest(80 * SECOND).unwrap().is_empty(), "nothing new, nothing said");
+    let more = |frame: u64, second: i64, op: &str| tasking(second, frame, &json!({ "op": op, "task": "xid:a" }));
+    give(&mut e, &[more(7, 85, "list"), more(8, 90, "create"), more(9, 95, "delete")]);
+    let found = e.rest(100 * SECOND).unwrap();
+    assert_eq!(shown(&found), [("A-1".to_owned(), 72, 4)], "one finding of both parts, and the task is known");
+    give(&mut e, &[more(10, 200, "delete")]);
+    assert_eq!(shown(&e.finish(0).unwrap()), [("A-2".to_owned(), 200, 1)], "it was learnt once that the task is gone");
+}
+
+#[test]
+fn at_rest_absence_waits_for_what_may_come() {
+    let sql = "SELECT actor, due AS at, rowid FROM tasking t WHERE op = 'create' AND due >= $start AND due < $end \
+               AND NOT EXISTS (SELECT 1 FROM tasking d WHERE d.op = 'report' AND d.due > t.due)";
+    let mut r = rule("A-1", sql, window(MINUTE, 0, 10 * MINUTE));
+    r.absence = true;
+    let rested = |end: i64, op: &str, second: i64| {
+        let mut e = engine(std::slice::from_ref(&r), Site::default());
+        e.push(TableId::Tasking, batch(TableId::Tasking, &ops(&[(10, "create", "a")])), None).unwrap();
+        let first = e.rest(end).unwrap().len();
+        e.push(TableId::Tasking, batch(TableId::Tasking, &ops(&[(second, op, "a")])), None).unwrap();
+        (first, e.advance(800 * SECOND).unwrap().len())
+    };
+    assert_eq!(rested(11 * MINUTE, "list", 700), (1, 0), "its context was over");
+    assert_eq!(rested(11 * MINUTE - 1, "list", 650), (0, 1), "nothing followed");
+    assert_eq!(rested(11 * MINUTE - 1, "report", 650), (0, 0), "the report did");
 }
 
 #[test]

@@ -70,6 +70,29 @@ pub struct KafkaCounters {
     pub rows: u64,
 }
 
+/// What was sent so far, to be read while a run goes on.
+#[derive(Debug, Default)]
+pub struct KafkaSent {
+    messages: AtomicU64,
+    bytes: AtomicU64,
+    rows: AtomicU64,
+}
+
+impl KafkaSent {
+    fn add(&self, bytes: u64, rows: u64) {
+        for (counter, n) in [(&self.messages, 1), (&self.bytes, bytes), (&self.rows, rows)] {
+            counter.fetch_add(n, Ordering::Relaxed);
+        }
+    }
+
+    /// How much it is now.
+    #[must_use]
+    pub fn now(&self) -> KafkaCounters {
+        let of = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        KafkaCounters { messages: of(&self.messages), bytes: of(&self.bytes), rows: of(&self.rows) }
+    }
+}
+
 /// Hears of every delivery.
 #[derive(Debug, Default)]
 struct Deliveries {
@@ -111,12 +134,12 @@ pub struct KafkaSink {
     partitions: BTreeMap<(TableId, i32), Partition>,
     counts: BTreeMap<TableId, i32>,
     promise: i64,
-    counters: KafkaCounters,
+    sent: Arc<KafkaSent>,
 }
 
 impl std::fmt::Debug for KafkaSink {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "KafkaSink({}, {:?})", self.brokers, self.counters)
+        write!(f, "KafkaSink({}, {:?})", self.brokers, self.sent.now())
     }
 }
 
@@ -152,16 +175,16 @@ impl KafkaSink {
             partitions,
             counts,
             promise: i64::MIN,
-            counters: KafkaCounters::default(),
+            sent: Arc::default(),
         };
         sink.send_all(true, false)?;
         Ok(sink)
     }
 
-    /// What was sent so far.
+    /// What was sent so far, and will be.
     #[must_use]
-    pub const fn counters(&self) -> KafkaCounters {
-        self.counters
+    pub fn sent(&self) -> Arc<KafkaSent> {
+        Arc::clone(&self.sent)
     }
 
     /// Sends what waits; with `all` a heartbeat where nothing does.
@@ -222,9 +245,7 @@ impl KafkaSink {
             key_id: self.options.key_id.clone(),
         };
         partition.sent_rows += rows as u64;
-        self.counters.messages += 1;
-        self.counters.bytes += body.len() as u64;
-        self.counters.rows += rows as u64;
+        self.sent.add(body.len() as u64, rows as u64);
         self.produce(key, &body, &headers)
     }
 
@@ -273,10 +294,17 @@ impl Sink for KafkaSink {
     }
 
     fn floor(&mut self, promise: i64) -> Result<(), SinkError> {
-        if promise < i64::MAX {
-            self.promise = promise;
-            return self.pace();
+        if promise == i64::MAX {
+            return Ok(());
         }
+        self.promise = promise;
+        self.pace()
+    }
+
+    /// The last message of a partition promises up to the clock at the end: nothing comes after it, and whoever waits for what did
+    /// not come must know how long it was waited for.
+    fn end(&mut self, clock: i64) -> Result<(), SinkError> {
+        self.promise = clock.max(self.promise);
         self.send_all(true, true)?;
         self.producer.flush(Duration::from_secs(60)).map_err(|e| SinkError(format!("{}: {e}", self.brokers)))?;
         self.delivered()
@@ -361,4 +389,95 @@ fn span(batch: &RecordBatch) -> (i64, i64) {
     let ts = batch.column_by_name("ts").and_then(|c| c.as_primitive_opt::<TimestampMicrosecondType>());
     let least = ts.and_then(arrow::compute::min).unwrap_or_default();
     (least, ts.and_then(arrow::compute::max).unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use lidr_schema::{Key, dynamic};
+    use rdkafka::{
+        Message, Offset, TopicPartitionList,
+        consumer::{BaseConsumer, Consumer},
+        message::Headers as _,
+        mocking::MockCluster,
+        producer::DefaultProducerContext,
+        types::{RDKafkaApiKey, RDKafkaRespErr},
+    };
+
+    use super::*;
+
+    fn cluster() -> MockCluster<'static, DefaultProducerContext> {
+        let cluster = MockCluster::new(1).unwrap();
+        ALL.iter().for_each(|t| cluster.create_topic(&format!("t.{}", t.name()), 1, 1).unwrap());
+        cluster
+    }
+
+    fn sink(brokers: &str) -> KafkaSink {
+        let properties = BTreeMap::from([("retry.backoff.ms".to_owned(), "10".to_owned())]);
+        let options = KafkaSinkOptions {
+            prefix: "t".into(),
+            sensor: "s".into(),
+            epoch: "e".into(),
+            key_id: "k".into(),
+            partitions: 1,
+            properties,
+        };
+        KafkaSink::connect(brokers, options).unwrap()
+    }
+
+    fn batch(dues: &[i64]) -> RecordBatch {
+        let rows: Vec<_> = dues.iter().map(|d| serde_json::from_value(serde_json::json!({ "due": d, "ts": d })).unwrap()).collect();
+        dynamic::from_json(TableId::Dns.def(), &rows, &Key::from_hex(&"00".repeat(32)).unwrap()).unwrap()
+    }
+
+    /// Headers of all messages of the topic.
+    fn sent(brokers: &str) -> Vec<Headers> {
+        let consumer: BaseConsumer = config(brokers, &BTreeMap::new()).set("group.id", "g").create().unwrap();
+        let mut list = TopicPartitionList::new();
+        list.add_partition_offset("t.dns", 0, Offset::Beginning).unwrap();
+        consumer.assign(&list).unwrap();
+        let mut out: Vec<Headers> = Vec::new();
+        while !out.last().is_some_and(|h| h.eos) {
+            let message = consumer.poll(TIMEOUT).expect("a message").unwrap().detach();
+            let all = message.headers().unwrap();
+            let text = |name: &str| all.iter().find(|h| h.key == name).and_then(|h| std::str::from_utf8(h.value?).ok());
+            out.push(Headers::from_pairs(text).unwrap());
+        }
+        out
+    }
+
+    /// A broker that refuses for a moment gets every row once; the last message tells the clock at the end.
+    #[test]
+    fn every_row_arrives_once_and_the_end_tells_the_clock() {
+        let cluster = cluster();
+        let brokers = cluster.bootstrap_servers();
+        let mut sink = sink(&brokers);
+        let moved = RDKafkaRespErr::RD_KAFKA_RESP_ERR_NOT_LEADER_FOR_PARTITION;
+        cluster.request_errors(RDKafkaApiKey::Produce, &[moved, moved, moved]);
+        sink.rows(TableId::Dns, batch(&[1, 2])).unwrap();
+        sink.floor(2).unwrap();
+        sink.rows(TableId::Dns, batch(&[3])).unwrap();
+        sink.floor(i64::MAX).unwrap();
+        sink.end(50).unwrap();
+        let sent = sent(&brokers);
+        let mut next = 0;
+        for headers in &sent {
+            assert_eq!(headers.seq, next);
+            next += headers.rows;
+        }
+        assert_eq!(next, 3);
+        assert_eq!(sent.iter().map(|h| (h.eos, h.promise)).next_back(), Some((true, 50)));
+        assert_eq!(sent.iter().map(|h| h.promise).next(), Some(i64::MIN), "hello before the first row");
+        assert_eq!(sink.sent().now().rows, 3);
+    }
+
+    #[test]
+    fn what_cannot_be_delivered_ends_the_run() {
+        let cluster = cluster();
+        let mut sink = sink(&cluster.bootstrap_servers());
+        sink.producer.flush(TIMEOUT).unwrap();
+        cluster.request_errors(RDKafkaApiKey::Produce, &[RDKafkaRespErr::RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED; 1]);
+        sink.rows(TableId::Dns, batch(&[1])).unwrap();
+        let error = sink.end(50).unwrap_err().to_string();
+        assert!(error.contains("messages were not delivered") && error.contains("run the sensor again"), "{error}");
+    }
 }

@@ -162,9 +162,14 @@ impl Sink for LakeSink {
         self.write(table, &batch).map_err(|e| SinkError(format!("lake {}: {e}", self.dir.display())))
     }
 
-    fn floor(&mut self, promise: i64) -> Result<(), SinkError> {
-        if promise < i64::MAX {
-            return Ok(());
+    fn floor(&mut self, _: i64) -> Result<(), SinkError> {
+        Ok(())
+    }
+
+    fn end(&mut self, clock: i64) -> Result<(), SinkError> {
+        // Every table has its last file open still; all of them say when the input ended.
+        for open in self.open.values_mut() {
+            open.writer.append_key_value_metadata(KeyValue::new("lidr.clock".to_owned(), clock.to_string()));
         }
         let tables: Vec<TableId> = self.open.keys().copied().collect();
         let done = tables.into_iter().try_for_each(|t| self.finish(t));
@@ -219,7 +224,7 @@ mod tests {
             let mut sink = LakeSink::create(dir.path(), LakeOptions::new("tap1", "e", "k")).unwrap();
             sink.rows(TableId::Dns, batch(&[1, DAY - 1, DAY, DAY + 5])).unwrap();
             sink.rows(TableId::Dns, batch(&[DAY + 6])).unwrap();
-            sink.floor(i64::MAX).unwrap();
+            sink.end(DAY + 7).unwrap();
             let expected = [
                 "dns/day=1970-01-01/sensor=tap1/e-0-000000000000.parquet",
                 "dns/day=1970-01-02/sensor=tap1/e-0-000000000002.parquet",

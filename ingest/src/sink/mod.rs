@@ -7,7 +7,7 @@ mod wait;
 
 use arrow::array::RecordBatch;
 #[cfg(feature = "kafka")]
-pub use kafka::{KafkaCounters, KafkaSink, KafkaSinkOptions};
+pub use kafka::{KafkaCounters, KafkaSent, KafkaSink, KafkaSinkOptions};
 pub use lake::{LakeOptions, LakeSink};
 use lidr_schema::TableId;
 
@@ -24,11 +24,20 @@ pub trait Sink {
     /// If they cannot be taken; the run stops.
     fn rows(&mut self, table: TableId, batch: RecordBatch) -> Result<(), SinkError>;
 
-    /// No later row has `due` at or below this, µs. At most clock - disorder - 1; `i64::MAX` at the end of the input.
+    /// No later row has `due` at or below this, µs. At most clock - disorder - 1; `i64::MAX` after the last row.
     ///
     /// # Errors
     /// If the promise cannot be passed on; the run stops.
     fn floor(&mut self, promise: i64) -> Result<(), SinkError>;
+
+    /// The input has ended, its clock at that time, µs (`i64::MIN` where there was no packet): whoever judges needs it, for what
+    /// was not seen may still have been to come after it.
+    ///
+    /// # Errors
+    /// If what waits cannot be passed on.
+    fn end(&mut self, _clock: i64) -> Result<(), SinkError> {
+        Ok(())
+    }
 }
 
 /// Two sinks, one after the other.
@@ -44,6 +53,10 @@ impl<A: Sink, B: Sink> Sink for Tee<A, B> {
         self.0.floor(promise)?;
         self.1.floor(promise)
     }
+    fn end(&mut self, clock: i64) -> Result<(), SinkError> {
+        self.0.end(clock)?;
+        self.1.end(clock)
+    }
 }
 
 impl<S: Sink + ?Sized> Sink for &mut S {
@@ -52,5 +65,8 @@ impl<S: Sink + ?Sized> Sink for &mut S {
     }
     fn floor(&mut self, promise: i64) -> Result<(), SinkError> {
         (**self).floor(promise)
+    }
+    fn end(&mut self, clock: i64) -> Result<(), SinkError> {
+        (**self).end(clock)
     }
 }

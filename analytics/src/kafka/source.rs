@@ -1,0 +1,392 @@
+//! Rows from the table topics, fed to whoever judges them.
+//!
+//! All partitions of all table topics are read from their start; what a message promises moves the watermark. The group only
+//! commits offsets for lag display: what was read is known from the messages' own row numbers. Partitions far ahead of the others
+//! are paused, so that a backlog does not have to fit into memory.
+//!
+//! `until_eos` ends when every sensor has ended and everything has been read that was there at the start: a topic may hold several
+//! runs of one sensor, one after the other. Without it nothing ends; when every sensor has ended and nothing has come for
+//! `silence`, what is open is judged as it stands.
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use arrow::record_batch::RecordBatch;
+use lidr_schema::{
+    TableId,
+    table::ALL,
+    wire::{self, Headers, WireError},
+};
+use rdkafka::{
+    Message, Offset, TopicPartitionList,
+    consumer::{BaseConsumer, CommitMode, Consumer},
+    error::{KafkaError, KafkaResult},
+    message::{Headers as _, OwnedMessage},
+    types::RDKafkaErrorCode,
+};
+
+use super::{
+    TIMEOUT, config,
+    strange::{Kind, Strange},
+    unreachable_broker,
+};
+use crate::{
+    BrokerOrigin,
+    engine::MOST_TIME,
+    feed::{FeedError, RowSink},
+    progress::Progress,
+    rows::dues,
+};
+
+/// Partitions more than this ahead of the one that is furthest behind are paused, µs.
+const AHEAD: i64 = 60_000_000;
+const COMMIT_EVERY: Duration = Duration::from_secs(5);
+/// Longest wait for how far the partitions reach; nothing is judged meanwhile.
+const LAG_TIMEOUT: Duration = Duration::from_millis(500);
+/// Messages between two looks at who is ahead.
+const BALANCE_EVERY: u64 = 256;
+
+/// What to read.
+#[derive(Clone, Debug)]
+pub struct SourceOptions {
+    /// Brokers, comma separated.
+    pub brokers: String,
+    /// Prefix of the topics, `lidr.v1`.
+    pub prefix: String,
+    /// Consumer group, for lag display.
+    pub group: String,
+    /// Sensors to wait for.
+    pub sensors: Vec<String>,
+    /// End once all of them have ended.
+    pub until_eos: bool,
+    /// Without a message for so long, what is open is judged once all of them have ended.
+    pub silence: Duration,
+    /// Public name of the pseudonym key.
+    pub key_id: String,
+    /// librdkafka's own properties.
+    pub properties: BTreeMap<String, String>,
+}
+
+/// What was read.
+#[derive(Clone, Debug, Default, serde::Serialize)]
+pub struct Consumed {
+    /// Messages.
+    pub messages: u64,
+    /// Octets of their bodies.
+    pub bytes: u64,
+    /// Rows that were new.
+    pub rows: u64,
+    /// Rows that had come before.
+    pub repeated: u64,
+    /// Rows that never came.
+    pub missing: u64,
+    /// Messages that were none of ours, or broken.
+    pub broken: u64,
+    /// Messages behind, by topic and partition.
+    #[serde(skip)]
+    pub lag: BTreeMap<(String, i32), i64>,
+}
+
+/// A consumer of all table topics.
+pub struct Source {
+    options: SourceOptions,
+    consumer: BaseConsumer,
+    partitions: Vec<(TableId, String, i32)>,
+    /// Where partitions ended at the start, those that have not been read so far yet.
+    unread: BTreeMap<usize, i64>,
+    paused: BTreeSet<usize>,
+    progress: Progress,
+    strange: Strange,
+    consumed: Consumed,
+}
+
+impl std::fmt::Debug for Source {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Source({} partitions)", self.partitions.len())
+    }
+}
+
+/// What a look at the broker brought.
+enum Came {
+    Nothing,
+    /// The broker could not be reached: that is no silence.
+    Failure,
+    Message { rows: u64 },
+}
+
+impl Source {
+    /// Finds the topics and assigns all their partitions, from the start.
+    ///
+    /// # Errors
+    /// If no broker answers, or there are no topics of that prefix.
+    pub fn connect(options: SourceOptions) -> Result<Self, FeedError> {
+        let unreachable = |e: KafkaError| unreachable_broker(&options.brokers, &e);
+        let mut config = config(&options.brokers, &options.properties);
+        config.set("group.id", &options.group).set("enable.auto.commit", "false").set("auto.offset.reset", "earliest");
+        config.set("queued.max.messages.kbytes", "65536").set("fetch.wait.max.ms", "50");
+        let consumer: BaseConsumer = config.create().map_err(unreachable)?;
+        let metadata = consumer.fetch_metadata(None, TIMEOUT).map_err(unreachable)?;
+        let mut partitions = Vec::new();
+        for table in ALL {
+            let name = format!("{}.{}", options.prefix, table.name());
+            let topic = metadata.topics().iter().find(|t| t.name() == name);
+            let mut numbers: Vec<i32> = topic.into_iter().flat_map(|t| t.partitions()).map(|p| p.id()).collect();
+            numbers.sort_unstable();
+            partitions.extend(numbers.into_iter().map(|p| (*table, name.clone(), p)));
+        }
+        if partitions.is_empty() {
+            return Err(FeedError::Source(format!("{}: no topics {}.*: start a sensor first, it makes them", options.brokers, options.prefix)));
+        }
+        let progress = Progress::new(options.sensors.iter().cloned(), partitions.len());
+        let (unread, paused) = (BTreeMap::new(), BTreeSet::new());
+        let (strange, consumed) = (Strange::default(), Consumed::default());
+        let mut source = Self { options, consumer, partitions, unread, paused, progress, strange, consumed };
+        source.begin().map_err(|e| unreachable_broker(&source.options.brokers, &e))?;
+        Ok(source)
+    }
+
+    fn begin(&mut self) -> KafkaResult<()> {
+        let mut list = TopicPartitionList::new();
+        for (_, topic, partition) in &self.partitions {
+            list.add_partition_offset(topic, *partition, Offset::Beginning)?;
+        }
+        self.consumer.assign(&list)?;
+        if self.options.until_eos {
+            let (first, last) = (self.edges(Offset::Beginning, TIMEOUT)?, self.edges(Offset::End, TIMEOUT)?);
+            let numbered = self.partitions.iter().enumerate().map(|(number, (_, topic, p))| (number, (topic.clone(), *p)));
+            let held = numbered.filter_map(|(number, place)| Some((number, *last.get(&place)?)).filter(|(_, end)| first.get(&place) < Some(end)));
+            self.unread = held.collect();
+        }
+        Ok(())
+    }
+
+    /// Where all partitions begin or end, asked of each broker once.
+    fn edges(&self, which: Offset, timeout: Duration) -> KafkaResult<BTreeMap<(String, i32), i64>> {
+        let mut list = TopicPartitionList::new();
+        for (_, topic, partition) in &self.partitions {
+            list.add_partition_offset(topic, *partition, which)?;
+        }
+        let found = self.consumer.offsets_for_times(list, timeout)?;
+        let known = found.elements().into_iter().filter_map(|e| Some(((e.topic().to_owned(), e.partition()), e.offset().to_raw()?)));
+        Ok(known.filter(|(_, offset)| *offset >= 0).collect())
+    }
+
+    /// Feeds rows and watermarks until all sensors have ended (with `until_eos`; gives the greatest clock at which one did) or `stop`
+    /// is set (gives nothing).
+    ///
+    /// # Errors
+    /// If the broker fails for good, a message is of another key or a newer schema, or judging fails.
+    pub fn run(&mut self, taker: &mut dyn RowSink, stop: &AtomicBool, told: &mut dyn FnMut(&Consumed)) -> Result<Option<i64>, FeedError> {
+        let (mut committed, mut heard) = (Instant::now(), Instant::now());
+        let (mut last, mut resting, mut ended) = (i64::MIN, false, false);
+        while !stop.load(Ordering::Relaxed) && !ended {
+            let came = self.poll(taker)?;
+            if !matches!(came, Came::Nothing) {
+                (heard, resting) = (Instant::now(), false);
+            }
+            let watermark = self.progress.watermark();
+            let odd = watermark > i64::MIN && self.strange.feed(watermark.saturating_add(1), taker)?;
+            // Rules on single rows do not wait for the watermark.
+            if odd || watermark > last || matches!(came, Came::Message { rows: 1.. }) {
+                last = watermark;
+                taker.watermark(watermark)?;
+            }
+            let silent = heard.elapsed() >= self.options.silence;
+            if self.progress.ended() {
+                ended = self.options.until_eos && (self.unread.is_empty() || silent);
+                if silent && !resting && !ended {
+                    resting = true;
+                    self.rest(taker)?;
+                }
+            }
+            if committed.elapsed() >= COMMIT_EVERY {
+                committed = Instant::now();
+                self.commit();
+                told(&self.consumed);
+            }
+        }
+        if ended {
+            self.strange.feed(self.progress.end(), taker)?;
+        } else if self.progress.ended() && !resting {
+            self.rest(taker)?;
+        }
+        self.commit();
+        told(&self.consumed);
+        Ok(ended.then(|| self.progress.end()))
+    }
+
+    fn rest(&mut self, taker: &mut dyn RowSink) -> Result<(), FeedError> {
+        self.strange.feed(self.progress.end(), taker)?;
+        Ok(taker.rest(self.progress.end())?)
+    }
+
+    /// What was read so far.
+    #[must_use]
+    pub const fn consumed(&self) -> &Consumed {
+        &self.consumed
+    }
+
+    fn poll(&mut self, taker: &mut dyn RowSink) -> Result<Came, FeedError> {
+        match self.consumer.poll(Duration::from_millis(200)) {
+            None => {
+                self.balance(true)?;
+                Ok(Came::Nothing)
+            }
+            Some(Err(error)) => {
+                self.failed(&error)?;
+                Ok(Came::Failure)
+            }
+            Some(Ok(message)) => {
+                // The message borrows the consumer; what is needed of it is copied out.
+                let message = message.detach();
+                let rows = self.message(&message, taker)?;
+                if self.consumed.messages % BALANCE_EVERY == 0 {
+                    self.balance(false)?;
+                }
+                Ok(Came::Message { rows })
+            }
+        }
+    }
+
+    fn failed(&self, error: &KafkaError) -> Result<(), FeedError> {
+        use RDKafkaErrorCode::{AllBrokersDown, BrokerTransportFailure, OperationTimedOut, Resolve};
+        match error.rdkafka_error_code() {
+            // librdkafka goes on by itself once a broker is back.
+            Some(AllBrokersDown | BrokerTransportFailure | OperationTimedOut | Resolve) => {
+                tracing::warn!("{}: {error}; trying again", self.options.brokers);
+                Ok(())
+            }
+            _ => Err(FeedError::Source(format!("{}: {error}", self.options.brokers))),
+        }
+    }
+
+    /// Feeds what is new in a message; gives the number of rows.
+    fn message(&mut self, message: &OwnedMessage, taker: &mut dyn RowSink) -> Result<u64, FeedError> {
+        let (topic, partition, offset) = (message.topic(), message.partition(), message.offset());
+        let Some((number, table)) = self.find(topic, partition) else { return Ok(0) };
+        if self.unread.get(&number).is_some_and(|end| offset + 1 >= *end) {
+            self.unread.remove(&number);
+        }
+        let body = message.payload().unwrap_or_default();
+        self.consumed.messages += 1;
+        self.consumed.bytes += body.len() as u64;
+        let origin = Arc::new(BrokerOrigin { topic: topic.to_owned(), partition, first_offset: offset });
+        let refuse = |e: WireError| FeedError::Source(format!("{topic}[{partition}]@{offset}: {e}"));
+        let headers = match headers(message) {
+            Ok(headers) => headers,
+            Err(error @ WireError::NewerMajor(..)) => return Err(refuse(error)),
+            Err(error) => {
+                self.consumed.broken += 1;
+                self.strange.note(Kind::Broken, "", "headers", 1, &origin, &error.to_string());
+                return Ok(0);
+            }
+        };
+        headers.check_key(&self.options.key_id).map_err(refuse)?;
+        let batches = body_of(table, body, headers.rows);
+        let accepted = self.progress.message(number, &headers);
+        if accepted.hole > 0 {
+            self.consumed.missing += accepted.hole;
+            let why = format!("{} rows are missing before this message", accepted.hole);
+            self.strange.note(Kind::Hole, &headers.sensor, "rows", accepted.hole, &origin, &why);
+        }
+        let batches = match batches {
+            Ok(batches) => batches,
+            Err(why) => {
+                self.consumed.broken += 1;
+                self.consumed.missing += headers.rows - accepted.skip;
+                self.strange.note(Kind::Broken, &headers.sensor, "body", 1, &origin, &why);
+                return Ok(0);
+            }
+        };
+        self.consumed.repeated += accepted.skip;
+        let mut skip = usize::try_from(accepted.skip).unwrap_or(usize::MAX);
+        let mut rows = 0;
+        for batch in batches {
+            let old = skip.min(batch.num_rows());
+            skip -= old;
+            let new = batch.slice(old, batch.num_rows() - old);
+            rows += new.num_rows() as u64;
+            if new.num_rows() > 0 {
+                taker.rows(table, new, Some(Arc::clone(&origin)))?;
+            }
+        }
+        self.consumed.rows += rows;
+        Ok(rows)
+    }
+
+    fn find(&self, topic: &str, partition: i32) -> Option<(usize, TableId)> {
+        let at = self.partitions.iter().position(|(_, t, p)| t == topic && *p == partition)?;
+        self.partitions.get(at).map(|(table, _, _)| (at, *table))
+    }
+
+    /// Pauses partitions that are far ahead and resumes the others; nothing stays paused while nothing comes.
+    fn balance(&mut self, idle: bool) -> Result<(), FeedError> {
+        let promises: Vec<i64> = (0..self.partitions.len()).map(|p| self.progress.promise(p)).collect();
+        let least = promises.iter().copied().min().unwrap_or(i64::MIN);
+        let far = |p: &i64| !idle && *p < i64::MAX && *p > least.saturating_add(AHEAD) && least > i64::MIN;
+        let (mut pause, mut resume) = (TopicPartitionList::new(), TopicPartitionList::new());
+        for (number, promise) in promises.iter().enumerate() {
+            let Some((_, topic, partition)) = self.partitions.get(number) else { continue };
+            match (far(promise), self.paused.contains(&number)) {
+                (true, false) => {
+                    self.paused.insert(number);
+                    pause.add_partition(topic, *partition);
+                }
+                (false, true) => {
+                    self.paused.remove(&number);
+                    resume.add_partition(topic, *partition);
+                }
+                _ => {}
+            }
+        }
+        let done = self.consumer.pause(&pause).and_then(|()| self.consumer.resume(&resume));
+        done.map_err(|e| FeedError::Source(format!("{}: {e}", self.options.brokers)))
+    }
+
+    /// Commits what was read, for lag display, and looks how far behind we are.
+    fn commit(&mut self) {
+        let Ok(positions) = self.consumer.position() else { return };
+        let ends = self.edges(Offset::End, LAG_TIMEOUT).unwrap_or_default();
+        let mut list = TopicPartitionList::new();
+        for element in positions.elements() {
+            let Offset::Offset(offset) = element.offset() else { continue };
+            let place = (element.topic().to_owned(), element.partition());
+            // Without these a lag would not be shown; nothing is lost.
+            let _ = list.add_partition_offset(&place.0, place.1, Offset::Offset(offset));
+            if let Some(end) = ends.get(&place) {
+                self.consumed.lag.insert(place, end - offset);
+            }
+        }
+        if list.count() > 0
+            && let Err(error) = self.consumer.commit(&list, CommitMode::Async)
+        {
+            tracing::debug!("offsets were not committed: {error}");
+        }
+    }
+}
+
+fn headers(message: &OwnedMessage) -> Result<Headers, WireError> {
+    let headers = message.headers();
+    let text = |h: rdkafka::message::Header<'_, &[u8]>| Some((h.key.to_owned(), String::from_utf8(h.value?.to_vec()).ok()?));
+    let pairs: BTreeMap<String, String> = headers.into_iter().flat_map(|h| h.iter()).filter_map(text).collect();
+    Headers::from_pairs(|name| pairs.get(name).map(String::as_str))
+}
+
+/// The rows of a message; if they are not what its headers say, why.
+fn body_of(table: TableId, body: &[u8], rows: u64) -> Result<Vec<RecordBatch>, String> {
+    let batches = wire::decode(table, body).map_err(|e| e.to_string())?;
+    let had: u64 = batches.iter().map(|b| b.num_rows() as u64).sum();
+    if had != rows {
+        return Err(format!("message body: needed the {rows} rows that its header says, had {had}"));
+    }
+    let times = batches.iter().filter_map(dues).flat_map(|due| due.values());
+    if times.into_iter().any(|due| due.unsigned_abs() > MOST_TIME.unsigned_abs()) {
+        return Err("message body: `due` is no time of this or the next thousand years".to_owned());
+    }
+    Ok(batches)
+}
