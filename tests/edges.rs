@@ -47,7 +47,11 @@ fn a_task_older_than_the_capture_is_known_from_the_register() {
     assert!(!codes(&found).iter().any(|c| ["LI-01", "LI-04", "LI-05", "LI-14"].contains(c)), "{:?}", codes(&found));
     let register = s.dir.join("site/warrants.csv");
     let orders = fs::read_to_string(&register).unwrap();
-    fs::write(&register, orders.lines().filter(|l| !l.starts_with("O-2026-012")).map(|l| format!("{l}\n")).collect::<String>()).unwrap();
+    fs::write(
+        &register,
+        orders.lines().filter(|l| !l.starts_with("O-2026-012")).map(|l| format!("{l}\n")).collect::<String>(),
+    )
+    .unwrap();
     let found = replay(&s, &s.dir.join("unknown"), &[]);
     assert!(codes(&found).contains(&"LI-14"), "{:?}", codes(&found));
 }
@@ -120,6 +124,7 @@ fn absence_at_the_end_is_judged_alike_in_all_modes() {
     let (prefix, out, capture) = (format!("e{}", std::process::id()), s.path("watch"), s.path("capture.pcap"));
     let to = ["--kafka", &broker, "--topic-prefix", &prefix];
     ok([&["sensor", &capture, "--name", "local", "--quiet"][..], &to[..]].concat());
-    ok([&["watch", "--sensors", "local", "--until-eos", "--no-produce"][..], &to[..], &own[..], &told[..], &[&out]].concat());
+    ok([&["watch", "--sensors", "local", "--until-eos", "--no-produce"][..], &to[..], &own[..], &told[..], &[&out]]
+        .concat());
     assert_eq!(difference(&replayed, &last_lines(Path::new(&out))), None, "watch");
 }

@@ -63,7 +63,8 @@ pub(crate) fn read_all(broker: &str, prefix: &str) -> BTreeMap<(String, i32), Ve
 
 /// Makes topics.
 pub(crate) fn make_topics(broker: &str, names: impl Iterator<Item = String>, partitions: i32) {
-    let admin: AdminClient<DefaultClientContext> = ClientConfig::new().set("bootstrap.servers", broker).create().unwrap();
+    let admin: AdminClient<DefaultClientContext> =
+        ClientConfig::new().set("bootstrap.servers", broker).create().unwrap();
     let names: std::collections::BTreeSet<String> = names.collect();
     let topics: Vec<_> = names.iter().map(|n| NewTopic::new(n, partitions, TopicReplication::Fixed(1))).collect();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();

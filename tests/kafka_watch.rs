@@ -80,7 +80,8 @@ fn rules_on_single_rows_do_not_wait_for_a_sensor_that_never_comes() {
     let (prefix, out, site) = (prefix("ghost"), s.dir.join("watch"), s.path("site"));
     sensor(&s, &broker, &prefix, "tap1");
     let to = ["watch", "--kafka", &broker, "--topic-prefix", &prefix, "--sensors", "tap1,ghost", "--site", &site];
-    let child = start(&[&to[..], &["--no-produce", "--silence", "1", "--quiet", "--out", out.to_str().unwrap()]].concat());
+    let child =
+        start(&[&to[..], &["--no-produce", "--silence", "1", "--quiet", "--out", out.to_str().unwrap()]].concat());
     let found = wait_for(&out, |found| codes(found).is_superset(&["LI-04", "LI-16"].into()));
     stop(child);
     assert!(codes(&found).is_superset(&["LI-04", "LI-16"].into()), "{:?}", codes(&found));
@@ -118,7 +119,8 @@ fn a_stray_message_stops_nothing_and_another_key_or_a_newer_schema_does() {
     let own = own.max_by_key(|m| m.payload().map_or(0, <[u8]>::len)).expect("a message with rows");
     let refused = |key: &str, sentence: &str| {
         let args = until_eos(&broker, &prefix, &site, out.to_str().unwrap());
-        let run = Command::new(env!("CARGO_BIN_EXE_lidr")).args(args).arg("--force").env("LIDR_KEY", key).output().unwrap();
+        let run =
+            Command::new(env!("CARGO_BIN_EXE_lidr")).args(args).arg("--force").env("LIDR_KEY", key).output().unwrap();
         let said = String::from_utf8_lossy(&run.stderr).into_owned();
         assert!(run.status.code() == Some(2) && said.contains(sentence), "{:?}: {said}", run.status);
     };
@@ -126,7 +128,10 @@ fn a_stray_message_stops_nothing_and_another_key_or_a_newer_schema_does() {
 
     producer.send(BaseRecord::<(), str>::to(&topic).partition(1).payload("hello?")).map_err(|(e, _)| e).unwrap();
     let torn = &own.payload().unwrap()[..40];
-    let record = BaseRecord::<(), [u8]>::to(&topic).partition(own.partition()).payload(torn).headers(own.headers().unwrap().clone());
+    let record = BaseRecord::<(), [u8]>::to(&topic)
+        .partition(own.partition())
+        .payload(torn)
+        .headers(own.headers().unwrap().clone());
     producer.send(record).map_err(|(e, _)| e).unwrap();
     producer.flush(PATIENCE).unwrap();
     let run = lidr(until_eos(&broker, &prefix, &site, out.to_str().unwrap()).into_iter().chain(["--force"]));
@@ -135,9 +140,16 @@ fn a_stray_message_stops_nothing_and_another_key_or_a_newer_schema_does() {
     assert_eq!(summary(&out)["inputs"][0]["broken"], 2);
     assert_eq!(difference(&replayed, &last_lines(&out)), None);
 
-    let newer = own.headers().unwrap().iter().map(|h| if h.key == "schema" { ("schema", &b"99.0"[..]) } else { (h.key, h.value.unwrap()) });
+    let newer = own
+        .headers()
+        .unwrap()
+        .iter()
+        .map(|h| if h.key == "schema" { ("schema", &b"99.0"[..]) } else { (h.key, h.value.unwrap()) });
     let newer = newer.fold(OwnedHeaders::new(), |all, (key, value)| all.insert(Header { key, value: Some(value) }));
-    producer.send(BaseRecord::<(), [u8]>::to(&topic).partition(2).payload(&[][..]).headers(newer)).map_err(|(e, _)| e).unwrap();
+    producer
+        .send(BaseRecord::<(), [u8]>::to(&topic).partition(2).payload(&[][..]).headers(newer))
+        .map_err(|(e, _)| e)
+        .unwrap();
     producer.flush(PATIENCE).unwrap();
     refused(KEY, "update the reader");
 }

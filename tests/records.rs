@@ -4,8 +4,8 @@ use std::{collections::BTreeMap, fs};
 use serde_json::Value;
 
 use crate::{
-    lidr::{Simulated, difference, last_lines, lidr, ok, summary},
     kafka_broker::broker,
+    lidr::{Simulated, difference, last_lines, lidr, ok, summary},
     tree::{read, root},
 };
 

@@ -1,10 +1,6 @@
 //! The same traffic, three ways: replay, through a real Kafka in another order with repeats, and a hunt over Parquet.
 //! Findings must be identical but for topic, partition and offset.
-use std::{
-    collections::BTreeMap,
-    path::PathBuf,
-    time::Duration,
-};
+use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
 use rdkafka::{message::OwnedMessage, producer::Producer};
 
@@ -35,7 +31,18 @@ fn a_hunt_over_the_lake_finds_what_the_replay_found() {
         let lake = s.path("lake");
         let replayed = replay(&s, &s.dir.join("replay"), &["--lake", &lake]);
         let out = s.dir.join("hunt");
-        ok(["hunt", "--lake", &lake, "--site", &s.path("site"), "--format", "json", "--quiet", "--out", out.to_str().unwrap()]);
+        ok([
+            "hunt",
+            "--lake",
+            &lake,
+            "--site",
+            &s.path("site"),
+            "--format",
+            "json",
+            "--quiet",
+            "--out",
+            out.to_str().unwrap(),
+        ]);
         assert_eq!(difference(&replayed, &last_lines(&out)), None, "{name}");
     }
 }
@@ -47,7 +54,17 @@ fn kafka_in_another_order_with_repeats_finds_what_the_replay_found() {
         let s = Simulated::new(name, 3_000);
         let replayed = replay(&s, &s.dir.join("replay"), &[]);
         let prefix = format!("t{}.{name}", std::process::id());
-        ok(["sensor", &s.path("capture.pcap"), "--kafka", &broker, "--topic-prefix", &prefix, "--name", "local", "--quiet"]);
+        ok([
+            "sensor",
+            &s.path("capture.pcap"),
+            "--kafka",
+            &broker,
+            "--topic-prefix",
+            &prefix,
+            "--name",
+            "local",
+            "--quiet",
+        ]);
         let shuffled = format!("{prefix}.shuffled");
         shuffle(&broker, &prefix, &shuffled, 7);
         for (label, prefix) in [("in order", &prefix), ("shuffled", &shuffled)] {
@@ -60,8 +77,22 @@ fn kafka_in_another_order_with_repeats_finds_what_the_replay_found() {
 fn watch(s: &Simulated, broker: &str, prefix: &str) -> PathBuf {
     let out = s.dir.join(format!("watch-{prefix}"));
     ok([
-        "watch", "--kafka", broker, "--topic-prefix", prefix, "--sensors", "local", "--until-eos", "--no-produce",
-        "--site", &s.path("site"), "--format", "json", "--quiet", "--out", out.to_str().unwrap(),
+        "watch",
+        "--kafka",
+        broker,
+        "--topic-prefix",
+        prefix,
+        "--sensors",
+        "local",
+        "--until-eos",
+        "--no-produce",
+        "--site",
+        &s.path("site"),
+        "--format",
+        "json",
+        "--quiet",
+        "--out",
+        out.to_str().unwrap(),
     ]);
     out
 }

@@ -23,7 +23,12 @@ pub trait RowSink {
     ///
     /// # Errors
     /// If they cannot be judged.
-    fn rows(&mut self, table: TableId, batch: RecordBatch, origin: Option<Arc<BrokerOrigin>>) -> Result<(), Box<dyn Error + Send + Sync>>;
+    fn rows(
+        &mut self,
+        table: TableId,
+        batch: RecordBatch,
+        origin: Option<Arc<BrokerOrigin>>,
+    ) -> Result<(), Box<dyn Error + Send + Sync>>;
 
     /// No later row is due at or below this, µs; told again where it stands still and rows have come.
     ///

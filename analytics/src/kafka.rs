@@ -28,5 +28,7 @@ fn config(brokers: &str, properties: &BTreeMap<String, String>) -> ClientConfig 
 }
 
 fn unreachable_broker(brokers: &str, error: &KafkaError) -> FeedError {
-    FeedError::Source(format!("cannot reach a Kafka broker at {brokers} within 10 s ({error}): check the address and that the broker runs"))
+    FeedError::Source(format!(
+        "cannot reach a Kafka broker at {brokers} within 10 s ({error}): check the address and that the broker runs"
+    ))
 }

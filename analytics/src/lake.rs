@@ -97,7 +97,8 @@ impl Lake {
             let (Some(part), Some(reading)) = (self.parts.get(i), readings.get_mut(i)) else { continue };
             let next = match std::mem::replace(reading, Reading::Closed) {
                 Reading::Closed => {
-                    let mut reader = builder(part)?.with_batch_size(8192).build().map(Box::new).map_err(|e| bad(&part.path, e))?;
+                    let mut reader =
+                        builder(part)?.with_batch_size(8192).build().map(Box::new).map_err(|e| bad(&part.path, e))?;
                     batch(&mut reader, part)?.map(|b| (reader, b))
                 }
                 Reading::Open { mut reader, batch: now } => {
@@ -165,11 +166,19 @@ fn check(part: &Part, key_id: &str) -> Result<i64, FeedError> {
     let metadata = builder.metadata().file_metadata().key_value_metadata().cloned().unwrap_or_default();
     let value = |name: &str| metadata.iter().find(|kv| kv.key == name).and_then(|kv| kv.value.clone());
     if let Some(had) = value("lidr.key_id").filter(|had| had != key_id) {
-        return Err(bad(&part.path, format!("pseudonyms of key {had}, this lidr has key {key_id}: give --key-file of the key that wrote the lake")));
+        return Err(bad(
+            &part.path,
+            format!(
+                "pseudonyms of key {had}, this lidr has key {key_id}: give --key-file of the key that wrote the lake"
+            ),
+        ));
     }
     let major = value("lidr.schema").and_then(|v| v.split('.').next().and_then(|m| m.parse::<u16>().ok()));
     if let Some(major) = major.filter(|m| *m > SCHEMA_VERSION.0) {
-        return Err(bad(&part.path, format!("schema {major}, this lidr reads up to major {}: update lidr", SCHEMA_VERSION.0)));
+        return Err(bad(
+            &part.path,
+            format!("schema {major}, this lidr reads up to major {}: update lidr", SCHEMA_VERSION.0),
+        ));
     }
     Ok(value("lidr.clock").and_then(|c| c.parse().ok()).unwrap_or(i64::MIN))
 }

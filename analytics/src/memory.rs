@@ -97,7 +97,9 @@ impl Memory {
         let columns = columns.collect::<Result<Vec<_>, _>>()?;
         let times = |name: &str| {
             let column = history.column_by_name(name).and_then(|c| c.as_primitive_opt::<TimestampMicrosecondType>());
-            (0..history.num_rows()).map(|i| column.filter(|c| arrow::array::Array::is_valid(c, i)).map_or(0, |c| c.value(i))).collect::<Vec<i64>>()
+            (0..history.num_rows())
+                .map(|i| column.filter(|c| arrow::array::Array::is_valid(c, i)).map_or(0, |c| c.value(i)))
+                .collect::<Vec<i64>>()
         };
         let (first, last) = (times("first_seen"), times("last_seen"));
         let keys = self.keys(&columns)?;
@@ -119,7 +121,8 @@ impl Memory {
             let own = batch.columns().get(..columns).unwrap_or_default();
             let keys = self.keys(own)?;
             let flag = |name: &str| batch.column_by_name(name).and_then(|c| c.as_boolean_opt()).cloned();
-            let time = |name: &str| batch.column_by_name(name).and_then(|c| c.as_primitive_opt::<TimestampMicrosecondType>());
+            let time =
+                |name: &str| batch.column_by_name(name).and_then(|c| c.as_primitive_opt::<TimestampMicrosecondType>());
             let (Some(add), Some(drop_), Some(due)) = (flag("lidr_add"), flag("lidr_drop"), time("lidr_due")) else {
                 return Err("a memory's plan lost its columns".to_owned());
             };
@@ -163,12 +166,16 @@ impl Memory {
                 self.by_age.entry(last).or_default().insert(key);
             }
             None => {
-                self.entries.insert(key.clone(), Entry { cells, first, last: due, rates: vec![0.0; self.def.rates.len()], windows: 0 });
+                self.entries.insert(
+                    key.clone(),
+                    Entry { cells, first, last: due, rates: vec![0.0; self.def.rates.len()], windows: 0 },
+                );
                 self.by_age.entry(due).or_default().insert(key);
             }
         }
         while self.entries.len() > self.def.max
-            && let Some((last, oldest)) = self.by_age.first_key_value().and_then(|(last, keys)| Some((*last, keys.first()?.clone())))
+            && let Some((last, oldest)) =
+                self.by_age.first_key_value().and_then(|(last, keys)| Some((*last, keys.first()?.clone())))
         {
             self.unlist(last, &oldest);
             self.entries.remove(&oldest);
@@ -196,7 +203,13 @@ impl Memory {
     /// The memory as a table, without what is too old at `start`.
     pub(crate) fn table(&mut self, start: i64) -> Result<RecordBatch, String> {
         // Edges from the site have no time of their own where none was given; they do not grow old.
-        while let Some(last) = self.by_age.range(1..).next().map(|(last, _)| *last).filter(|last| last.saturating_add(self.def.ttl) < start) {
+        while let Some(last) = self
+            .by_age
+            .range(1..)
+            .next()
+            .map(|(last, _)| *last)
+            .filter(|last| last.saturating_add(self.def.ttl) < start)
+        {
             for key in self.by_age.remove(&last).into_iter().flatten() {
                 self.entries.remove(&key);
             }

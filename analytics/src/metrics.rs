@@ -13,9 +13,7 @@ use std::{
 
 use axum::{Router, extract::State, http::StatusCode, routing::get};
 use lidr_schema::finding::Severity;
-use prometheus::{
-    CounterVec, Encoder, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder,
-};
+use prometheus::{CounterVec, Encoder, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder};
 use serde_json::Value;
 
 use crate::EngineStats;
@@ -70,7 +68,10 @@ impl Metrics {
             registry.register(Box::new(made.clone()))?;
             Ok::<_, prometheus::Error>(made)
         };
-        let rule_seconds = CounterVec::new(Opts::new("lidr_rule_evaluation_seconds_total", "Time spent evaluating a rule."), &["code"])?;
+        let rule_seconds = CounterVec::new(
+            Opts::new("lidr_rule_evaluation_seconds_total", "Time spent evaluating a rule."),
+            &["code"],
+        )?;
         registry.register(Box::new(rule_seconds.clone()))?;
         let late = IntCounter::new("lidr_late_rows_total", "Rows that came behind the watermark.")?;
         registry.register(Box::new(late.clone()))?;
@@ -80,21 +81,52 @@ impl Metrics {
         Ok(Self {
             packets: counters("lidr_packets_total", "Packets read.", &["sensor"])?,
             bytes: counters("lidr_packet_bytes_total", "Octets of packets read, as on the wire.", &["sensor"])?,
-            records: counters("lidr_records_total", "Records of record files: mapped, skipped, malformed.", &["sensor", "result"])?,
+            records: counters(
+                "lidr_records_total",
+                "Records of record files: mapped, skipped, malformed.",
+                &["sensor", "result"],
+            )?,
             rows: counters("lidr_rows_total", "Rows written by decoding.", &["sensor", "table"])?,
-            skipped: counters("lidr_skipped_total", "Packets met and not opened, by protocol.", &["sensor", "protocol"])?,
-            dropped: counters("lidr_dropped_total", "Dropped at a bound, by stage and reason; by sensor where it is one's.", &["sensor", "stage", "reason"])?,
+            skipped: counters(
+                "lidr_skipped_total",
+                "Packets met and not opened, by protocol.",
+                &["sensor", "protocol"],
+            )?,
+            dropped: counters(
+                "lidr_dropped_total",
+                "Dropped at a bound, by stage and reason; by sensor where it is one's.",
+                &["sensor", "stage", "reason"],
+            )?,
             oddities: counters("lidr_oddities_total", "Oddities met, by kind.", &["sensor", "kind"])?,
             judged: counters("lidr_rows_judged_total", "Rows given to the rules.", &["table"])?,
             batches: counters("lidr_batches_judged_total", "Batches given to the rules.", &["table"])?,
-            produced: counters("lidr_kafka_produced_total", "Sent to Kafka: messages, bytes, rows.", &["sensor", "unit"])?,
-            consumed: counters("lidr_kafka_consumed_total", "Read from Kafka: messages, bytes, rows, repeated and missing rows, broken messages.", &["unit"])?,
+            produced: counters(
+                "lidr_kafka_produced_total",
+                "Sent to Kafka: messages, bytes, rows.",
+                &["sensor", "unit"],
+            )?,
+            consumed: counters(
+                "lidr_kafka_consumed_total",
+                "Read from Kafka: messages, bytes, rows, repeated and missing rows, broken messages.",
+                &["unit"],
+            )?,
             lag: gauges("lidr_kafka_lag_messages", "Messages not read yet.", &["topic", "partition"])?,
-            watermark: gauge("lidr_watermark_seconds", "Event time up to which everything was judged, seconds since the epoch.")?,
+            watermark: gauge(
+                "lidr_watermark_seconds",
+                "Event time up to which everything was judged, seconds since the epoch.",
+            )?,
             watermark_delay: gauge("lidr_watermark_delay_seconds", "Newest row's time less the watermark.")?,
             findings: counters("lidr_findings_total", "Lines of findings written.", &["code", "severity"])?,
-            not_evaluated: gauges("lidr_rule_not_evaluated", "1 for a rule that could not be judged, for want of a site table or of a sensor that sees.", &["code"])?,
-            suspended: counters("lidr_rule_windows_suspended_total", "Windows a rule was not judged in because a sensor was blind.", &["code"])?,
+            not_evaluated: gauges(
+                "lidr_rule_not_evaluated",
+                "1 for a rule that could not be judged, for want of a site table or of a sensor that sees.",
+                &["code"],
+            )?,
+            suspended: counters(
+                "lidr_rule_windows_suspended_total",
+                "Windows a rule was not judged in because a sensor was blind.",
+                &["code"],
+            )?,
             rules_loaded: gauge("lidr_rules_loaded", "Rules loaded.")?,
             rule_seconds,
             late,
@@ -260,7 +292,10 @@ mod tests {
         metrics.progress("tap1", &account);
         metrics.produced("tap1", 5, 6, 7);
         metrics.produced("tap2", 1, 2, 3);
-        metrics.consumed([("messages", 1), ("bytes", 2), ("rows", 3), ("repeated", 4), ("missing", 5), ("broken", 6)], &BTreeMap::from([(("t".into(), 0), 7)]));
+        metrics.consumed(
+            [("messages", 1), ("bytes", 2), ("rows", 3), ("repeated", 4), ("missing", 5), ("broken", 6)],
+            &BTreeMap::from([(("t".into(), 0), 7)]),
+        );
         metrics.page()
     }
 
@@ -274,14 +309,25 @@ mod tests {
         if std::env::var_os("LIDR_BLESS").is_some() {
             std::fs::write(path, &made).unwrap();
         }
-        assert!(std::fs::read_to_string(path).unwrap_or_default() == made, "dashboards/metrics.txt differs: LIDR_BLESS=1 writes it anew");
+        assert!(
+            std::fs::read_to_string(path).unwrap_or_default() == made,
+            "dashboards/metrics.txt differs: LIDR_BLESS=1 writes it anew"
+        );
     }
 
     /// The linter of Prometheus, where it is installed.
     #[test]
     fn prometheus_takes_the_page() {
-        use std::{io::Write, process::{Command, Stdio}};
-        let promtool = Command::new("promtool").args(["check", "metrics"]).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
+        use std::{
+            io::Write,
+            process::{Command, Stdio},
+        };
+        let promtool = Command::new("promtool")
+            .args(["check", "metrics"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn();
         let Ok(mut promtool) = promtool else {
             assert!(std::env::var_os("LIDR_REQUIRE_PROMTOOL").is_none(), "promtool is required and is not here");
             println!("\nskipped: prometheus_takes_the_page: promtool is not here (Debian: prometheus)");
@@ -297,7 +343,10 @@ mod tests {
     fn totals_do_not_add_up_twice_and_names_follow_the_conventions() {
         let page = page();
         assert!(page.contains("lidr_packets_total{sensor=\"tap1\"} 5\n"), "{page}");
-        assert!(page.contains("lidr_kafka_produced_total{sensor=\"tap2\",unit=\"rows\"} 3\n"), "the second sensor's are its own: {page}");
+        assert!(
+            page.contains("lidr_kafka_produced_total{sensor=\"tap2\",unit=\"rows\"} 3\n"),
+            "the second sensor's are its own: {page}"
+        );
         assert!(page.contains("lidr_watermark_delay_seconds 4\n"), "{page}");
         for line in page.lines().filter(|l| l.starts_with("# TYPE")) {
             let mut words = line.split(' ').skip(2);

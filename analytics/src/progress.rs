@@ -70,7 +70,9 @@ impl Progress {
             self.end = self.end.max(headers.promise);
         }
         // The one just added, if no other.
-        let Some(epoch) = epochs.iter_mut().rfind(|e| e.name == headers.epoch) else { return Accepted { skip: 0, hole: 0 } };
+        let Some(epoch) = epochs.iter_mut().rfind(|e| e.name == headers.epoch) else {
+            return Accepted { skip: 0, hole: 0 };
+        };
         let next = epoch.next_row.unwrap_or(headers.seq);
         let (skip, hole) = (next.saturating_sub(headers.seq).min(headers.rows), headers.seq.saturating_sub(next));
         epoch.next_row = Some(next.max(headers.seq.saturating_add(headers.rows)));
@@ -168,7 +170,11 @@ mod tests {
             assert_eq!(progress.message(0, &old), Accepted { skip: rows, hole: 0 });
             assert!(!progress.ended() && progress.watermark() == 20);
         }
-        assert_eq!(progress.message(0, &of("e2", 0, 2, 20, false)).skip, 2, "what was read of the present run is still known");
+        assert_eq!(
+            progress.message(0, &of("e2", 0, 2, 20, false)).skip,
+            2,
+            "what was read of the present run is still known"
+        );
         progress.message(0, &of("e2", 2, 0, 25, true));
         assert!(progress.ended());
         assert_eq!(progress.end(), 25);
@@ -182,7 +188,10 @@ mod tests {
     fn numbers_that_somebody_made_up_do_no_harm() {
         let mut progress = Progress::new([], 1);
         progress.message(0, &message("a", u64::MAX, u64::MAX, i64::MAX, false));
-        assert_eq!(progress.message(0, &message("a", 0, u64::MAX, i64::MIN, false)), Accepted { skip: u64::MAX, hole: 0 });
+        assert_eq!(
+            progress.message(0, &message("a", 0, u64::MAX, i64::MIN, false)),
+            Accepted { skip: u64::MAX, hole: 0 }
+        );
     }
 
     proptest! {

@@ -37,7 +37,14 @@ pub(crate) struct Reach {
 
 /// Each rule's next run, if it is within reach, in the order of moments. Windows go from the one of the `first` due to the one of the
 /// `last`.
-pub(crate) fn next(rules: &[Rule], states: &[State], rows: &Rows, waits: &Waits, (first, last): (i64, i64), reach: Reach) -> Vec<Run> {
+pub(crate) fn next(
+    rules: &[Rule],
+    states: &[State],
+    rows: &Rows,
+    waits: &Waits,
+    (first, last): (i64, i64),
+    reach: Reach,
+) -> Vec<Run> {
     let mut out = Vec::new();
     for (number, (rule, state)) in rules.iter().zip(states.iter()).enumerate() {
         let Some(w) = rule.window.filter(|_| state.failed.is_none()) else { continue };

@@ -71,8 +71,9 @@ impl FindingProducer {
         let deliveries = Arc::new(Deliveries::default());
         let mut config = config(brokers, properties);
         config.set("enable.idempotence", "true").set("acks", "all");
-        let producer: ThreadedProducer<Hearing> =
-            config.create_with_context(Hearing(Arc::clone(&deliveries))).map_err(|e| unreachable_broker(brokers, &e))?;
+        let producer: ThreadedProducer<Hearing> = config
+            .create_with_context(Hearing(Arc::clone(&deliveries)))
+            .map_err(|e| unreachable_broker(brokers, &e))?;
         let metadata = producer.client().fetch_metadata(None, TIMEOUT).map_err(|e| unreachable_broker(brokers, &e))?;
         if !metadata.topics().iter().any(|t| t.name() == topic) {
             let admin = config.create().map_err(|e| unreachable_broker(brokers, &e))?;
@@ -113,7 +114,8 @@ impl FindingProducer {
             0 => Ok(()),
             n => {
                 let reason = self.deliveries.reason.lock().map(|r| r.clone()).unwrap_or_default();
-                let sentence = "were not delivered, standard output and --out have them; run watch again, receivers drop repeats";
+                let sentence =
+                    "were not delivered, standard output and --out have them; run watch again, receivers drop repeats";
                 Err(FeedError::Source(format!("{}: {n} findings {sentence} ({reason})", self.topic)))
             }
         }
@@ -123,9 +125,12 @@ impl FindingProducer {
 fn make(admin: &AdminClient<DefaultClientContext>, topic: &str, brokers: usize) -> Result<(), FeedError> {
     let replicas = i32::try_from(brokers.clamp(1, 3)).unwrap_or(1);
     let new = [NewTopic::new(topic, PARTITIONS, TopicReplication::Fixed(replicas))];
-    let runtime = tokio::runtime::Builder::new_current_thread().build().map_err(|e| FeedError::Source(e.to_string()))?;
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().build().map_err(|e| FeedError::Source(e.to_string()))?;
     let options = AdminOptions::new().operation_timeout(Some(TIMEOUT)).request_timeout(Some(TIMEOUT));
-    let made = runtime.block_on(admin.create_topics(&new, &options)).map_err(|e| FeedError::Source(format!("topic {topic}: {e}")))?;
+    let made = runtime
+        .block_on(admin.create_topics(&new, &options))
+        .map_err(|e| FeedError::Source(format!("topic {topic}: {e}")))?;
     for result in made {
         match result {
             Ok(_) | Err((_, RDKafkaErrorCode::TopicAlreadyExists)) => {}

@@ -116,7 +116,9 @@ enum Came {
     Nothing,
     /// The broker could not be reached: that is no silence.
     Failure,
-    Message { rows: u64 },
+    Message {
+        rows: u64,
+    },
 }
 
 impl Source {
@@ -140,7 +142,10 @@ impl Source {
             partitions.extend(numbers.into_iter().map(|p| (*table, name.clone(), p)));
         }
         if partitions.is_empty() {
-            return Err(FeedError::Source(format!("{}: no topics {}.*: start a sensor first, it makes them", options.brokers, options.prefix)));
+            return Err(FeedError::Source(format!(
+                "{}: no topics {}.*: start a sensor first, it makes them",
+                options.brokers, options.prefix
+            )));
         }
         let progress = Progress::new(options.sensors.iter().cloned(), partitions.len());
         let (unread, paused) = (BTreeMap::new(), BTreeSet::new());
@@ -158,8 +163,11 @@ impl Source {
         self.consumer.assign(&list)?;
         if self.options.until_eos {
             let (first, last) = (self.edges(Offset::Beginning, TIMEOUT)?, self.edges(Offset::End, TIMEOUT)?);
-            let numbered = self.partitions.iter().enumerate().map(|(number, (_, topic, p))| (number, (topic.clone(), *p)));
-            let held = numbered.filter_map(|(number, place)| Some((number, *last.get(&place)?)).filter(|(_, end)| first.get(&place) < Some(end)));
+            let numbered =
+                self.partitions.iter().enumerate().map(|(number, (_, topic, p))| (number, (topic.clone(), *p)));
+            let held = numbered.filter_map(|(number, place)| {
+                Some((number, *last.get(&place)?)).filter(|(_, end)| first.get(&place) < Some(end))
+            });
             self.unread = held.collect();
         }
         Ok(())
@@ -172,7 +180,10 @@ impl Source {
             list.add_partition_offset(topic, *partition, which)?;
         }
         let found = self.consumer.offsets_for_times(list, timeout)?;
-        let known = found.elements().into_iter().filter_map(|e| Some(((e.topic().to_owned(), e.partition()), e.offset().to_raw()?)));
+        let known = found
+            .elements()
+            .into_iter()
+            .filter_map(|e| Some(((e.topic().to_owned(), e.partition()), e.offset().to_raw()?)));
         Ok(known.filter(|(_, offset)| *offset >= 0).collect())
     }
 
@@ -181,7 +192,12 @@ impl Source {
     ///
     /// # Errors
     /// If the broker fails for good, a message is of another key or a newer schema, or judging fails.
-    pub fn run(&mut self, taker: &mut dyn RowSink, stop: &AtomicBool, told: &mut dyn FnMut(&Consumed)) -> Result<Option<i64>, FeedError> {
+    pub fn run(
+        &mut self,
+        taker: &mut dyn RowSink,
+        stop: &AtomicBool,
+        told: &mut dyn FnMut(&Consumed),
+    ) -> Result<Option<i64>, FeedError> {
         let (mut committed, mut heard) = (Instant::now(), Instant::now());
         let (mut last, mut resting, mut ended) = (i64::MIN, false, false);
         while !stop.load(Ordering::Relaxed) && !ended {
@@ -245,7 +261,7 @@ impl Source {
                 // The message borrows the consumer; what is needed of it is copied out.
                 let message = message.detach();
                 let rows = self.message(&message, taker)?;
-                if self.consumed.messages % BALANCE_EVERY == 0 {
+                if self.consumed.messages.is_multiple_of(BALANCE_EVERY) {
                     self.balance(false)?;
                 }
                 Ok(Came::Message { rows })
@@ -372,7 +388,8 @@ impl Source {
 
 fn headers(message: &OwnedMessage) -> Result<Headers, WireError> {
     let headers = message.headers();
-    let text = |h: rdkafka::message::Header<'_, &[u8]>| Some((h.key.to_owned(), String::from_utf8(h.value?.to_vec()).ok()?));
+    let text =
+        |h: rdkafka::message::Header<'_, &[u8]>| Some((h.key.to_owned(), String::from_utf8(h.value?.to_vec()).ok()?));
     let pairs: BTreeMap<String, String> = headers.into_iter().flat_map(|h| h.iter()).filter_map(text).collect();
     Headers::from_pairs(|name| pairs.get(name).map(String::as_str))
 }

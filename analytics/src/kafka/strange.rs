@@ -8,7 +8,10 @@ use std::{collections::BTreeSet, sync::Arc};
 use arrow::record_batch::RecordBatch;
 use lidr_schema::{Head, Micros, Name, Store, TableId, table::oddity};
 
-use crate::{BrokerOrigin, feed::{FeedError, RowSink}};
+use crate::{
+    BrokerOrigin,
+    feed::{FeedError, RowSink},
+};
 
 /// Oddities that wait for a time to be due at; further ones are only counted.
 const MOST_WAITING: usize = 64;
@@ -40,7 +43,15 @@ pub(super) struct Strange {
 
 impl Strange {
     /// Notes one, and says it the first time that its topic has one.
-    pub(super) fn note(&mut self, kind: Kind, sensor: &str, detail: &'static str, rows: u64, origin: &Arc<BrokerOrigin>, why: &str) {
+    pub(super) fn note(
+        &mut self,
+        kind: Kind,
+        sensor: &str,
+        detail: &'static str,
+        rows: u64,
+        origin: &Arc<BrokerOrigin>,
+        why: &str,
+    ) {
         let place = format!("{}[{}]@{}", origin.topic, origin.partition, origin.first_offset);
         if self.said.insert((origin.topic.clone(), kind)) {
             tracing::warn!("{place}: {why}; counted, passed over, and so are further ones of this topic");

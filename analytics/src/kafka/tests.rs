@@ -28,7 +28,12 @@ struct Notes {
 }
 
 impl RowSink for Notes {
-    fn rows(&mut self, table: TableId, batch: arrow::record_batch::RecordBatch, _: Option<std::sync::Arc<BrokerOrigin>>) -> Result<(), Failed> {
+    fn rows(
+        &mut self,
+        table: TableId,
+        batch: arrow::record_batch::RecordBatch,
+        _: Option<std::sync::Arc<BrokerOrigin>>,
+    ) -> Result<(), Failed> {
         *self.rows.entry(table).or_default() += batch.num_rows();
         Ok(())
     }
@@ -67,8 +72,12 @@ fn send(cluster: &Cluster, messages: &[(Option<Headers>, Vec<u8>)]) {
     let producer: BaseProducer = config(&cluster.bootstrap_servers(), &BTreeMap::new()).create().unwrap();
     for (headers, body) in messages {
         let pairs = headers.iter().flat_map(Headers::to_pairs).collect::<Vec<_>>();
-        let headers = pairs.iter().fold(OwnedHeaders::new(), |all, (key, value)| all.insert(Header { key, value: Some(value) }));
-        producer.send(BaseRecord::<(), [u8]>::to("t.dns").partition(0).payload(body).headers(headers)).map_err(|(e, _)| e).unwrap();
+        let headers =
+            pairs.iter().fold(OwnedHeaders::new(), |all, (key, value)| all.insert(Header { key, value: Some(value) }));
+        producer
+            .send(BaseRecord::<(), [u8]>::to("t.dns").partition(0).payload(body).headers(headers))
+            .map_err(|(e, _)| e)
+            .unwrap();
     }
     producer.flush(TIMEOUT).unwrap();
 }
@@ -76,12 +85,22 @@ fn send(cluster: &Cluster, messages: &[(Option<Headers>, Vec<u8>)]) {
 /// A message of rows due at these times, after so many others of the epoch.
 fn rows(epoch: &str, seq: u64, dues: &[i64]) -> (Option<Headers>, Vec<u8>) {
     let table = TableId::Dns.def();
-    let given: Vec<_> = dues.iter().map(|d| serde_json::from_value(serde_json::json!({ "due": d, "ts": d })).unwrap()).collect();
+    let given: Vec<_> =
+        dues.iter().map(|d| serde_json::from_value(serde_json::json!({ "due": d, "ts": d })).unwrap()).collect();
     let batch = dynamic::from_json(table, &given, &Key::from_hex(&"00".repeat(32)).unwrap()).unwrap();
     let body = if dues.is_empty() { Vec::new() } else { wire::encode(&batch).unwrap() };
     let promise = dues.last().copied().unwrap_or(i64::MIN);
     let (epoch, rows) = (epoch.to_owned(), dues.len() as u64);
-    let headers = Headers { schema: SCHEMA_VERSION, sensor: "s".into(), epoch, seq, rows, promise, key_id: "k".into(), ..Headers::default() };
+    let headers = Headers {
+        schema: SCHEMA_VERSION,
+        sensor: "s".into(),
+        epoch,
+        seq,
+        rows,
+        promise,
+        key_id: "k".into(),
+        ..Headers::default()
+    };
     (Some(headers), body)
 }
 
@@ -102,7 +121,17 @@ fn run(cluster: &Cluster, until_eos: bool) -> (Notes, Result<Option<i64>, FeedEr
 #[test]
 fn all_runs_of_a_partition_are_read_before_it_ends() {
     let cluster = cluster();
-    send(&cluster, &[rows("e1", 0, &[1, 2]), end("e1", 2, 9), rows("e2", 0, &[20]), end("e2", 1, 25), rows("e1", 0, &[1, 2]), end("e1", 2, 9)]);
+    send(
+        &cluster,
+        &[
+            rows("e1", 0, &[1, 2]),
+            end("e1", 2, 9),
+            rows("e2", 0, &[20]),
+            end("e2", 1, 25),
+            rows("e1", 0, &[1, 2]),
+            end("e1", 2, 9),
+        ],
+    );
     let (notes, ended, consumed) = run(&cluster, true);
     assert_eq!(ended.unwrap(), Some(25), "the latest clock at an end");
     assert_eq!((notes.rows[&TableId::Dns], consumed.repeated, consumed.missing), (3, 2, 0));
@@ -122,7 +151,18 @@ fn what_is_strange_is_counted_and_becomes_an_oddity() {
     let torn = |(headers, body): (Option<Headers>, Vec<u8>)| (headers, body[..body.len() / 2].to_vec());
     let far = rows("e1", 5, &[i64::MAX - 1]);
     let lies = (rows("e1", 6, &[5, 6]).0, rows("e1", 6, &[5]).1);
-    send(&cluster, &[(None, b"hello?".to_vec()), rows("e1", 0, &[1, 2]), torn(rows("e1", 2, &[3])), rows("e1", 4, &[4]), far, lies, end("e1", 8, 9)]);
+    send(
+        &cluster,
+        &[
+            (None, b"hello?".to_vec()),
+            rows("e1", 0, &[1, 2]),
+            torn(rows("e1", 2, &[3])),
+            rows("e1", 4, &[4]),
+            far,
+            lies,
+            end("e1", 8, 9),
+        ],
+    );
     let (notes, ended, consumed) = run(&cluster, true);
     assert_eq!(ended.unwrap(), Some(9));
     assert_eq!((consumed.broken, consumed.rows), (4, 3), "{consumed:?}");
@@ -135,7 +175,13 @@ fn another_key_and_a_newer_major_are_refused() {
     for (change, sentence) in [(true, "give both the same key"), (false, "update the reader")] {
         let cluster = cluster();
         let (headers, body) = rows("e1", 0, &[1]);
-        let headers = headers.map(|h| if change { Headers { key_id: "other".into(), ..h } } else { Headers { schema: (SCHEMA_VERSION.0 + 1, 0), ..h } });
+        let headers = headers.map(|h| {
+            if change {
+                Headers { key_id: "other".into(), ..h }
+            } else {
+                Headers { schema: (SCHEMA_VERSION.0 + 1, 0), ..h }
+            }
+        });
         send(&cluster, &[(headers, body)]);
         let error = run(&cluster, true).1.unwrap_err().to_string();
         assert!(error.contains("t.dns[0]@0") && error.contains(sentence), "{error}");

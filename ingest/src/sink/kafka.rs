@@ -163,7 +163,9 @@ impl KafkaSink {
         let mut config = config(brokers, &options.properties);
         config.set("enable.idempotence", "true").set("acks", "all").set("queue.buffering.max.kbytes", "65536");
         config.set("message.max.bytes", "2000000").set("linger.ms", "5");
-        let producer = config.create_with_context(Hearing(Arc::clone(&deliveries))).map_err(|e| unreachable_broker(brokers, &e))?;
+        let producer = config
+            .create_with_context(Hearing(Arc::clone(&deliveries)))
+            .map_err(|e| unreachable_broker(brokers, &e))?;
         let now = Instant::now();
         let blank = || Partition { rows: Vec::new(), octets: 0, sent_rows: 0, last_send: now, since: None };
         let partitions = counts.iter().flat_map(|(t, n)| (0..*n).map(|p| ((*t, p), blank()))).collect();
@@ -203,7 +205,9 @@ impl KafkaSink {
     /// Sends what is old enough, and heartbeats where nothing was sent for a second.
     fn pace(&mut self) -> Result<(), SinkError> {
         let old = |p: &Partition| {
-            p.octets >= SEND_AT || p.since.is_some_and(|s| s.elapsed() >= SEND_AFTER) || p.last_send.elapsed() >= HEARTBEAT
+            p.octets >= SEND_AT
+                || p.since.is_some_and(|s| s.elapsed() >= SEND_AFTER)
+                || p.last_send.elapsed() >= HEARTBEAT
         };
         let keys: Vec<(TableId, i32)> = self.partitions.iter().filter(|(_, p)| old(p)).map(|(k, _)| *k).collect();
         keys.into_iter().try_for_each(|key| self.send(key, false))
@@ -253,7 +257,8 @@ impl KafkaSink {
         let topic = format!("{}.{}", self.options.prefix, key.0.name());
         let pairs = headers.to_pairs();
         let owned = || {
-            let add = |list: OwnedHeaders, (k, v): &(&str, String)| list.insert(Header { key: k, value: Some(v.as_str()) });
+            let add =
+                |list: OwnedHeaders, (k, v): &(&str, String)| list.insert(Header { key: k, value: Some(v.as_str()) });
             pairs.iter().fold(OwnedHeaders::new(), add)
         };
         loop {
@@ -261,7 +266,9 @@ impl KafkaSink {
             match self.producer.send(record) {
                 Ok(()) => break,
                 // The queue is full: the broker is slower than we are, so we wait with it.
-                Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), _)) => std::thread::sleep(Duration::from_millis(10)),
+                Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), _)) => {
+                    std::thread::sleep(Duration::from_millis(10))
+                }
                 Err((error, _)) => return Err(SinkError(format!("{topic}: {error}"))),
             }
             self.delivered()?;
@@ -274,7 +281,10 @@ impl KafkaSink {
             0 => Ok(()),
             n => {
                 let reason = self.deliveries.reason.lock().map(|r| r.clone()).unwrap_or_default();
-                Err(SinkError(format!("{}: {n} messages were not delivered ({reason}); run the sensor again, receivers drop repeats", self.brokers)))
+                Err(SinkError(format!(
+                    "{}: {n} messages were not delivered ({reason}); run the sensor again, receivers drop repeats",
+                    self.brokers
+                )))
             }
         }
     }
@@ -312,7 +322,9 @@ impl Sink for KafkaSink {
 }
 
 fn unreachable_broker(brokers: &str, error: &KafkaError) -> SinkError {
-    SinkError(format!("cannot reach a Kafka broker at {brokers} within 10 s ({error}): check the address and that the broker runs"))
+    SinkError(format!(
+        "cannot reach a Kafka broker at {brokers} within 10 s ({error}): check the address and that the broker runs"
+    ))
 }
 
 /// Finds or makes the topics; gives their numbers of partitions.
@@ -322,8 +334,11 @@ fn topics(brokers: &str, options: &KafkaSinkOptions) -> Result<BTreeMap<TableId,
     let name = |t: TableId| format!("{}.{}", options.prefix, t.name());
     let find = |admin: &AdminClient<DefaultClientContext>| {
         let metadata = admin.inner().fetch_metadata(None, TIMEOUT).map_err(|e| unreachable_broker(brokers, &e))?;
-        let topics: BTreeMap<String, i32> =
-            metadata.topics().iter().map(|t| (t.name().to_owned(), i32::try_from(t.partitions().len()).unwrap_or(0))).collect();
+        let topics: BTreeMap<String, i32> = metadata
+            .topics()
+            .iter()
+            .map(|t| (t.name().to_owned(), i32::try_from(t.partitions().len()).unwrap_or(0)))
+            .collect();
         Ok::<_, SinkError>((metadata.brokers().len(), topics))
     };
     let (count, there) = find(&admin)?;
@@ -351,7 +366,8 @@ fn topics(brokers: &str, options: &KafkaSinkOptions) -> Result<BTreeMap<TableId,
 
 fn make(admin: &AdminClient<DefaultClientContext>, new: &[NewTopic<'_>]) -> Result<(), SinkError> {
     let options = AdminOptions::new().operation_timeout(Some(TIMEOUT)).request_timeout(Some(TIMEOUT));
-    let made = super::wait::block_on(admin.create_topics(new, &options)).map_err(|e| SinkError(format!("topics: {e}")))?;
+    let made =
+        super::wait::block_on(admin.create_topics(new, &options)).map_err(|e| SinkError(format!("topics: {e}")))?;
     for result in made {
         match result {
             Ok(_) | Err((_, RDKafkaErrorCode::TopicAlreadyExists)) => {}
@@ -364,7 +380,8 @@ fn make(admin: &AdminClient<DefaultClientContext>, new: &[NewTopic<'_>]) -> Resu
 /// Rows by partition, their order kept.
 fn split(table: TableId, batch: &RecordBatch, count: i32) -> Result<BTreeMap<i32, RecordBatch>, SinkError> {
     let column = batch.column_by_name(table.def().partition_by);
-    let hashes = column.and_then(|c| hashes(c.as_ref())).ok_or_else(|| SinkError(format!("{} has no entity", table.name())))?;
+    let hashes =
+        column.and_then(|c| hashes(c.as_ref())).ok_or_else(|| SinkError(format!("{} has no entity", table.name())))?;
     let mut rows: BTreeMap<i32, Vec<u32>> = BTreeMap::new();
     for (row, hash) in hashes.into_iter().enumerate() {
         let partition = i32::try_from(hash % count.unsigned_abs()).unwrap_or_default();
@@ -376,7 +393,9 @@ fn split(table: TableId, batch: &RecordBatch, count: i32) -> Result<BTreeMap<i32
 
 fn hashes(column: &dyn Array) -> Option<Vec<u32>> {
     match column.data_type() {
-        DataType::FixedSizeBinary(_) => column.as_fixed_size_binary_opt()?.iter().map(|v| Some(murmur2(v.unwrap_or_default()))).collect(),
+        DataType::FixedSizeBinary(_) => {
+            column.as_fixed_size_binary_opt()?.iter().map(|v| Some(murmur2(v.unwrap_or_default()))).collect()
+        }
         DataType::Dictionary(..) => {
             let names = column.as_dictionary_opt::<Int32Type>()?.downcast_dict::<arrow::array::StringArray>()?;
             Some(names.into_iter().map(|v| murmur2(v.unwrap_or_default().as_bytes())).collect())
@@ -392,92 +411,4 @@ fn span(batch: &RecordBatch) -> (i64, i64) {
 }
 
 #[cfg(test)]
-mod tests {
-    use lidr_schema::{Key, dynamic};
-    use rdkafka::{
-        Message, Offset, TopicPartitionList,
-        consumer::{BaseConsumer, Consumer},
-        message::Headers as _,
-        mocking::MockCluster,
-        producer::DefaultProducerContext,
-        types::{RDKafkaApiKey, RDKafkaRespErr},
-    };
-
-    use super::*;
-
-    fn cluster() -> MockCluster<'static, DefaultProducerContext> {
-        let cluster = MockCluster::new(1).unwrap();
-        ALL.iter().for_each(|t| cluster.create_topic(&format!("t.{}", t.name()), 1, 1).unwrap());
-        cluster
-    }
-
-    fn sink(brokers: &str) -> KafkaSink {
-        let properties = BTreeMap::from([("retry.backoff.ms".to_owned(), "10".to_owned())]);
-        let options = KafkaSinkOptions {
-            prefix: "t".into(),
-            sensor: "s".into(),
-            epoch: "e".into(),
-            key_id: "k".into(),
-            partitions: 1,
-            properties,
-        };
-        KafkaSink::connect(brokers, options).unwrap()
-    }
-
-    fn batch(dues: &[i64]) -> RecordBatch {
-        let rows: Vec<_> = dues.iter().map(|d| serde_json::from_value(serde_json::json!({ "due": d, "ts": d })).unwrap()).collect();
-        dynamic::from_json(TableId::Dns.def(), &rows, &Key::from_hex(&"00".repeat(32)).unwrap()).unwrap()
-    }
-
-    /// Headers of all messages of the topic.
-    fn sent(brokers: &str) -> Vec<Headers> {
-        let consumer: BaseConsumer = config(brokers, &BTreeMap::new()).set("group.id", "g").create().unwrap();
-        let mut list = TopicPartitionList::new();
-        list.add_partition_offset("t.dns", 0, Offset::Beginning).unwrap();
-        consumer.assign(&list).unwrap();
-        let mut out: Vec<Headers> = Vec::new();
-        while !out.last().is_some_and(|h| h.eos) {
-            let message = consumer.poll(TIMEOUT).expect("a message").unwrap().detach();
-            let all = message.headers().unwrap();
-            let text = |name: &str| all.iter().find(|h| h.key == name).and_then(|h| std::str::from_utf8(h.value?).ok());
-            out.push(Headers::from_pairs(text).unwrap());
-        }
-        out
-    }
-
-    /// A broker that refuses for a moment gets every row once; the last message tells the clock at the end.
-    #[test]
-    fn every_row_arrives_once_and_the_end_tells_the_clock() {
-        let cluster = cluster();
-        let brokers = cluster.bootstrap_servers();
-        let mut sink = sink(&brokers);
-        let moved = RDKafkaRespErr::RD_KAFKA_RESP_ERR_NOT_LEADER_FOR_PARTITION;
-        cluster.request_errors(RDKafkaApiKey::Produce, &[moved, moved, moved]);
-        sink.rows(TableId::Dns, batch(&[1, 2])).unwrap();
-        sink.floor(2).unwrap();
-        sink.rows(TableId::Dns, batch(&[3])).unwrap();
-        sink.floor(i64::MAX).unwrap();
-        sink.end(50).unwrap();
-        let sent = sent(&brokers);
-        let mut next = 0;
-        for headers in &sent {
-            assert_eq!(headers.seq, next);
-            next += headers.rows;
-        }
-        assert_eq!(next, 3);
-        assert_eq!(sent.iter().map(|h| (h.eos, h.promise)).next_back(), Some((true, 50)));
-        assert_eq!(sent.iter().map(|h| h.promise).next(), Some(i64::MIN), "hello before the first row");
-        assert_eq!(sink.sent().now().rows, 3);
-    }
-
-    #[test]
-    fn what_cannot_be_delivered_ends_the_run() {
-        let cluster = cluster();
-        let mut sink = sink(&cluster.bootstrap_servers());
-        sink.producer.flush(TIMEOUT).unwrap();
-        cluster.request_errors(RDKafkaApiKey::Produce, &[RDKafkaRespErr::RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED; 1]);
-        sink.rows(TableId::Dns, batch(&[1])).unwrap();
-        let error = sink.end(50).unwrap_err().to_string();
-        assert!(error.contains("messages were not delivered") && error.contains("run the sensor again"), "{error}");
-    }
-}
+mod tests;
