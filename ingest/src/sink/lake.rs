@@ -2,7 +2,8 @@
 //!
 //! `DIR/<table>/day=YYYY-MM-DD/sensor=<name>/<epoch>-<partition>-<first row>.parquet`, the day being that of `due`; zstd, rows in
 //! row order, statistics and bloom filters on what is looked up. A file appears under its name only when it is whole. A run
-//! replaces what the same run (sensor, epoch) wrote before, so that writing twice never doubles rows.
+//! replaces what the same run (sensor, epoch) wrote before, so that writing twice never doubles rows: at its end, and only then,
+//! so that a run that fails leaves the earlier one's files as they were. Where there are none, files appear day by day.
 use std::{
     collections::BTreeMap,
     fs::{self, File},
@@ -25,7 +26,7 @@ use parquet::{
 use super::{Sink, SinkError};
 
 const DAY: i64 = 86_400_000_000;
-/// Days that are open at the same time for one table: rows come in order of `due`, so yesterday is over when today begins.
+/// Rows of a row group.
 const ROW_GROUP: usize = 1_000_000;
 
 /// Whose rows they are.
@@ -55,34 +56,48 @@ struct Open {
     path: PathBuf,
 }
 
-/// Writes a lake.
+/// Writes a lake. One file a table is open: rows come in order of `due`, so yesterday is over when today begins.
 #[derive(Debug)]
 pub struct LakeSink {
     dir: PathBuf,
     options: LakeOptions,
     open: BTreeMap<TableId, Open>,
     rows: BTreeMap<TableId, u64>,
+    /// What the same run wrote before.
+    before: Vec<PathBuf>,
+    /// Whole files that take their names once all are whole.
+    whole: Vec<(PathBuf, PathBuf)>,
 }
 
 impl LakeSink {
-    /// Makes the folder and removes what this run wrote into it before.
+    /// Makes the folder, finds what this run wrote into it before, and removes what it left unfinished.
     ///
     /// # Errors
     /// If the folder cannot be written.
     pub fn create(dir: &Path, options: LakeOptions) -> io::Result<Self> {
         fs::create_dir_all(dir)?;
-        let sink = Self { dir: dir.to_owned(), options, open: BTreeMap::new(), rows: BTreeMap::new() };
-        sink.remove_own(dir)?;
+        let mut sink =
+            Self { dir: dir.to_owned(), options, open: BTreeMap::new(), rows: BTreeMap::new(), before: Vec::new(), whole: Vec::new() };
+        sink.find_own(dir)?;
         Ok(sink)
     }
 
-    fn remove_own(&self, dir: &Path) -> io::Result<()> {
+    fn find_own(&mut self, dir: &Path) -> io::Result<()> {
         let (folder, name) = (format!("sensor={}", self.options.sensor), format!("{}-", self.options.epoch));
         for entry in fs::read_dir(dir)?.flatten() {
             let path = entry.path();
             if path.is_dir() {
-                self.remove_own(&path)?;
-            } else if path.parent().is_some_and(|p| p.ends_with(&folder)) && entry.file_name().to_string_lossy().starts_with(&name) {
+                self.find_own(&path)?;
+                continue;
+            }
+            if !path.parent().is_some_and(|p| p.ends_with(&folder)) {
+                continue;
+            }
+            let file = entry.file_name();
+            let file = file.to_string_lossy();
+            if file.starts_with(&name) {
+                self.before.push(path);
+            } else if file.strip_prefix('.').is_some_and(|f| f.starts_with(&name)) && file.ends_with(".tmp") {
                 fs::remove_file(&path)?;
             }
         }
@@ -148,12 +163,25 @@ impl LakeSink {
         builder.build()
     }
 
-    /// Closes a table's file: written, synced, renamed.
+    /// Closes a table's file: written, synced, renamed unless an earlier run's files are still to stand.
     fn finish(&mut self, table: TableId) -> io::Result<()> {
         let Some(open) = self.open.remove(&table) else { return Ok(()) };
         let file = open.writer.into_inner().map_err(io::Error::other)?;
         file.sync_all()?;
+        if !self.before.is_empty() {
+            self.whole.push((open.temporary, open.path));
+            return Ok(());
+        }
         fs::rename(&open.temporary, &open.path)
+    }
+
+    /// Everything is written: the new files take their names, and what is left of the earlier ones goes.
+    fn replace(&mut self) -> io::Result<()> {
+        for (temporary, path) in self.whole.drain(..) {
+            fs::rename(temporary, &path)?;
+            self.before.retain(|old| *old != path);
+        }
+        self.before.drain(..).try_for_each(fs::remove_file)
     }
 }
 
@@ -172,7 +200,7 @@ impl Sink for LakeSink {
             open.writer.append_key_value_metadata(KeyValue::new("lidr.clock".to_owned(), clock.to_string()));
         }
         let tables: Vec<TableId> = self.open.keys().copied().collect();
-        let done = tables.into_iter().try_for_each(|t| self.finish(t));
+        let done = tables.into_iter().try_for_each(|t| self.finish(t)).and_then(|()| self.replace());
         done.map_err(|e| SinkError(format!("lake {}: {e}", self.dir.display())))
     }
 }
@@ -231,6 +259,28 @@ mod tests {
             ];
             assert_eq!(files(dir.path()), expected);
         }
+    }
+
+    #[test]
+    fn a_run_that_fails_leaves_what_was_there() {
+        let dir = tempfile::tempdir().unwrap();
+        let begin = || LakeSink::create(dir.path(), LakeOptions::new("tap1", "e", "k")).unwrap();
+        let mut first = begin();
+        first.rows(TableId::Dns, batch(&[1, DAY, 2 * DAY])).unwrap();
+        assert_eq!(files(dir.path()).iter().filter(|f| f.ends_with(".parquet")).count(), 2, "a day that is over is there");
+        first.floor(i64::MAX).unwrap();
+        let good = files(dir.path());
+        let sizes = || good.iter().map(|f| fs::metadata(dir.path().join(f)).unwrap().len()).collect::<Vec<_>>();
+        let before = sizes();
+        let mut second = begin();
+        second.rows(TableId::Dns, batch(&[1, 2, 3, DAY])).unwrap();
+        drop(second);
+        assert_eq!((files(dir.path()).iter().filter(|f| f.ends_with(".parquet")).count(), sizes()), (3, before));
+        let mut third = begin();
+        assert_eq!(files(dir.path()), good, "nothing unfinished stays");
+        third.rows(TableId::Dns, batch(&[1])).unwrap();
+        third.floor(i64::MAX).unwrap();
+        assert_eq!(files(dir.path()), good[..1], "days that the new run has not are gone");
     }
 
     #[test]

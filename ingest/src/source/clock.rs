@@ -1,8 +1,10 @@
 //! The reader's clock: the greatest packet time so far, guarded against a packet that claims the future.
 //!
 //! Every packet gets `eff` = max(its time, clock - disorder). A packet more than an hour ahead does not move the clock until 16 in
-//! a row agree; the clock starts at the median of the first 16 packets, so that one absurd first time does no harm. Record files are
-//! sorted and sparse: where one is read, the clock also follows a step that all of what comes next agrees with.
+//! a row agree. The median of the first 16 packets says what is absurd, so that one absurd first time does no harm: the clock starts
+//! at the least of them that is not an hour from it. Started at the median itself, it would call the first half of every quiet
+//! capture, whose 16 packets may span minutes, packets that step back. Record files are sorted and sparse: where one is read, the
+//! clock also follows a step that all of what comes next agrees with.
 
 /// How far packets may be out of order without being odd, µs.
 pub const DISORDER: i64 = 1_000_000;
