@@ -47,7 +47,10 @@ impl Lines {
 
     /// Those columns of every row of a table, joined by a blank.
     pub(crate) fn columns(&self, table: &str, names: &[&str]) -> Vec<String> {
-        self.of(table).iter().map(|line| names.iter().map(|n| line[*n].as_str()).collect::<Vec<_>>().join(" ")).collect()
+        self.of(table)
+            .iter()
+            .map(|line| names.iter().map(|n| line[*n].as_str()).collect::<Vec<_>>().join(" "))
+            .collect()
     }
 }
 
@@ -57,9 +60,18 @@ impl Sink for Lines {
         let lines = self.tables.entry(table.name()).or_default();
         for at in 0..batch.num_rows() {
             let schema = batch.schema();
-            let line: Line = schema.fields().iter().zip(batch.columns()).map(|(f, c)| (f.name().clone(), cell(c, at))).collect();
-            assert!(place(&line)[0] > self.promised, "a row of {} is due at or before {}: {line:?}", table.name(), self.promised);
-            assert!(lines.last().is_none_or(|last| place(last) < place(&line)), "row order, or two rows at one place: {line:?}");
+            let line: Line =
+                schema.fields().iter().zip(batch.columns()).map(|(f, c)| (f.name().clone(), cell(c, at))).collect();
+            assert!(
+                place(&line)[0] > self.promised,
+                "a row of {} is due at or before {}: {line:?}",
+                table.name(),
+                self.promised
+            );
+            assert!(
+                lines.last().is_none_or(|last| place(last) < place(&line)),
+                "row order, or two rows at one place: {line:?}"
+            );
             lines.push(line);
         }
         Ok(())
@@ -81,7 +93,8 @@ pub(crate) fn cell(column: &ArrayRef, at: usize) -> String {
 
 /// A classic pcap of Ethernet frames.
 pub(crate) fn pcap(packets: &[Packet]) -> Vec<u8> {
-    let mut out: Vec<u8> = [0xa1b2_c3d4_u32, 0x0004_0002, 0, 0, 65_535, 1].iter().flat_map(|w| w.to_le_bytes()).collect();
+    let mut out: Vec<u8> =
+        [0xa1b2_c3d4_u32, 0x0004_0002, 0, 0, 65_535, 1].iter().flat_map(|w| w.to_le_bytes()).collect();
     for (at, frame) in packets {
         let words = [(at / S) as u32, (at % S) as u32, frame.len() as u32, frame.len() as u32];
         out.extend(words.iter().flat_map(|w| w.to_le_bytes()));
@@ -177,9 +190,12 @@ impl Talk {
     pub(crate) fn segment(&mut self, dir: Dir, flags: u8, seq: u32, data: &[u8]) {
         let hosts = [[10, 0, 0, 1], [10, 0, 0, 2]];
         let (me, other) = (dir.index(), dir.other().index());
-        let mut builder = PacketBuilder::ethernet2([2; 6], [2; 6])
-            .ipv4(hosts[me], hosts[other], 64)
-            .tcp(self.ports[me], self.ports[other], seq, 8192);
+        let mut builder = PacketBuilder::ethernet2([2; 6], [2; 6]).ipv4(hosts[me], hosts[other], 64).tcp(
+            self.ports[me],
+            self.ports[other],
+            seq,
+            8192,
+        );
         if flags & ACK != 0 {
             builder = builder.ack(self.next[other]);
         }
@@ -201,7 +217,8 @@ pub(crate) fn datagram(at: i64, dir: Dir, ports: [u16; 2], data: &[u8]) -> Packe
     let hosts = [[10, 0, 0, 1], [10, 0, 0, 2]];
     let (me, other) = (dir.index(), dir.other().index());
     let mut frame = Vec::new();
-    let builder = PacketBuilder::ethernet2([2; 6], [2; 6]).ipv4(hosts[me], hosts[other], 64).udp(ports[me], ports[other]);
+    let builder =
+        PacketBuilder::ethernet2([2; 6], [2; 6]).ipv4(hosts[me], hosts[other], 64).udp(ports[me], ports[other]);
     builder.write(&mut frame, data).unwrap();
     (at, frame)
 }
@@ -220,7 +237,11 @@ pub(crate) fn sctp(at: i64, dir: Dir, chunk: u8) -> Packet {
 /// A datagram of another conversation each 5 ms: what moves the clock.
 pub(crate) fn ticking(from: i64, until: i64) -> Vec<Packet> {
     let mut frame = Vec::new();
-    PacketBuilder::ethernet2([2; 6], [2; 6]).ipv4([10, 9, 9, 1], [10, 9, 9, 2], 64).udp(7, 7).write(&mut frame, b"tick").unwrap();
+    PacketBuilder::ethernet2([2; 6], [2; 6])
+        .ipv4([10, 9, 9, 1], [10, 9, 9, 2], 64)
+        .udp(7, 7)
+        .write(&mut frame, b"tick")
+        .unwrap();
     (from..until).step_by(5000).map(|at| (at, frame.clone())).collect()
 }
 

@@ -92,7 +92,17 @@ fn complaints(capture: &Path) -> Option<Vec<String>> {
     // Expert information at the level of an error.
     let filter = format!("(_ws.malformed || _ws.expert.severity >= 8388608 || {sums}) && !({NOT_FOR_TSHARK})");
     let mut command = std::process::Command::new("tshark");
-    command.arg("-r").arg(capture).args(["-n", "-T", "fields", "-e", "frame.number", "-e", "_ws.expert.message", "-Y", &filter]);
+    command.arg("-r").arg(capture).args([
+        "-n",
+        "-T",
+        "fields",
+        "-e",
+        "frame.number",
+        "-e",
+        "_ws.expert.message",
+        "-Y",
+        &filter,
+    ]);
     ["ip", "tcp", "udp"].iter().for_each(|p| {
         command.args(["-o", &format!("{p}.check_checksum:TRUE")]);
     });
@@ -142,7 +152,9 @@ fn every_x2_x3_stream_is_whole() {
     let mut streams: BTreeMap<_, BTreeMap<u32, Vec<u8>>> = BTreeMap::new();
     for frame in frames("s4") {
         let packet = SlicedPacket::from_ethernet(&frame).unwrap();
-        let (Some(NetSlice::Ipv4(ip)), Some(TransportSlice::Tcp(tcp))) = (&packet.net, &packet.transport) else { continue };
+        let (Some(NetSlice::Ipv4(ip)), Some(TransportSlice::Tcp(tcp))) = (&packet.net, &packet.transport) else {
+            continue;
+        };
         if tcp.destination_port() == 9000 && !tcp.payload().is_empty() {
             let key = (ip.header().destination(), tcp.source_port());
             streams.entry(key).or_default().insert(tcp.sequence_number(), tcp.payload().to_vec());

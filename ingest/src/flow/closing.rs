@@ -79,7 +79,9 @@ impl Closing {
         let length = length + u32::from(tcp.flags & SYN != 0) + u32::from(tcp.flags & FIN != 0);
         let both_before = self.fins == [true, true];
         let at = dir.index();
-        if let (Some(sent), Some(acked), Some(fin)) = (self.sent.get_mut(at), self.acked.get_mut(at), self.fins.get_mut(at)) {
+        if let (Some(sent), Some(acked), Some(fin)) =
+            (self.sent.get_mut(at), self.acked.get_mut(at), self.fins.get_mut(at))
+        {
             *sent = Some(tcp.seq.wrapping_add(length));
             if tcp.flags & ACK != 0 {
                 *acked = Some(tcp.ack);
@@ -120,7 +122,12 @@ mod tests {
         assert_eq!(of.clone().tcp(tcp(RST | ACK, 0, 0xdead_0000), 0, Dir::Dst), Meaning::Forged);
         of.tcp(tcp(SYN | ACK, u32::MAX - 5, 1001), 0, Dir::Dst);
         of.tcp(tcp(ACK, 1001, u32::MAX - 4), 500, Dir::Src);
-        for (seq, meaning) in [(u32::MAX - 4, Meaning::Closes("rst")), (40_000, Meaning::Closes("rst")), (1 << 31, Meaning::Forged), (0x00f0_0000, Meaning::Forged)] {
+        for (seq, meaning) in [
+            (u32::MAX - 4, Meaning::Closes("rst")),
+            (40_000, Meaning::Closes("rst")),
+            (1 << 31, Meaning::Forged),
+            (0x00f0_0000, Meaning::Forged),
+        ] {
             assert_eq!(of.clone().tcp(tcp(RST, seq, 0), 0, Dir::Dst), meaning, "{seq:x}");
         }
         // What the capture lost of an end is known from what the other one acknowledged.

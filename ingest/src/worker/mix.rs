@@ -32,7 +32,10 @@ impl Sink for Hashes {
         let cells = RowConverter::new(fields).unwrap().convert_columns(batch.columns()).unwrap();
         let (count, hash, last) = self.tables.entry(table.name()).or_default();
         let column = |name: &str| batch.column_by_name(name).unwrap();
-        let (due, ts) = (column("due").as_primitive::<TimestampMicrosecondType>(), column("ts").as_primitive::<TimestampMicrosecondType>());
+        let (due, ts) = (
+            column("due").as_primitive::<TimestampMicrosecondType>(),
+            column("ts").as_primitive::<TimestampMicrosecondType>(),
+        );
         let (frame, n) = (column("frame").as_primitive::<UInt64Type>(), column("n").as_primitive::<UInt32Type>());
         for (i, row) in cells.iter().enumerate() {
             let place = [due.value(i), ts.value(i), frame.value(i) as i64, i64::from(n.value(i))];

@@ -27,7 +27,12 @@ const SYN: u8 = 2;
 const ACK: u8 = 16;
 
 /// Runs something of a decoder with the conversation's rows.
-fn with_rows<T>(flow: &mut Flow, shared: &Shared, out: &mut Vec<(Head, AnyRow)>, run: impl FnOnce(&mut Flow, &mut Rows<'_>) -> T) -> T {
+fn with_rows<T>(
+    flow: &mut Flow,
+    shared: &Shared,
+    out: &mut Vec<(Head, AnyRow)>,
+    run: impl FnOnce(&mut Flow, &mut Rows<'_>) -> T,
+) -> T {
     let template = flow.template.take().unwrap_or_else(|| Box::new(head_of(shared, flow)));
     let mut ordinals = flow.ordinals;
     let mut rows = Rows {
@@ -58,10 +63,17 @@ pub(super) fn expire(flow: &mut Flow, now: i64, shared: &Shared, out: &mut Vec<(
     flow.decoder = Some(decoder);
 }
 
-pub(super) fn end_decoder(flow: &mut Flow, now: i64, shared: &Shared, out: &mut Vec<(Head, AnyRow)>, tally: &mut Tally) {
+pub(super) fn end_decoder(
+    flow: &mut Flow,
+    now: i64,
+    shared: &Shared,
+    out: &mut Vec<(Head, AnyRow)>,
+    tally: &mut Tally,
+) {
     if let Some(mut streams) = flow.streams.take() {
         let last = Stamp { eff: now, ..flow.first };
-        let events = with_rows(flow, shared, out, |flow, rows| streams.end(now, &mut Feed { flow, rows, started: None }));
+        let events =
+            with_rows(flow, shared, out, |flow, rows| streams.end(now, &mut Feed { flow, rows, started: None }));
         report(flow, events, last, shared, out, tally);
     }
     if let Some(mut decoder) = flow.decoder.take() {
@@ -70,7 +82,13 @@ pub(super) fn end_decoder(flow: &mut Flow, now: i64, shared: &Shared, out: &mut 
 }
 
 /// Gives a packet's payload to whoever reads it, or looks who might.
-pub(super) fn payload(flow: &mut Flow, record: &Record, shared: &Shared, out: &mut Vec<(Head, AnyRow)>, tally: &mut Tally) {
+pub(super) fn payload(
+    flow: &mut Flow,
+    record: &Record,
+    shared: &Shared,
+    out: &mut Vec<(Head, AnyRow)>,
+    tally: &mut Tally,
+) {
     if flow.decoder.is_none() && flow.probing.over {
         return;
     }
@@ -154,7 +172,14 @@ const fn add(a: Events, b: Events) -> Events {
 }
 
 /// What happened in a stream: counted, and said where it means that octets were not read.
-fn report(flow: &mut Flow, events: Events, stamp: Stamp, shared: &Shared, out: &mut Vec<(Head, AnyRow)>, tally: &mut Tally) {
+fn report(
+    flow: &mut Flow,
+    events: Events,
+    stamp: Stamp,
+    shared: &Shared,
+    out: &mut Vec<(Head, AnyRow)>,
+    tally: &mut Tally,
+) {
     flow.retransmits += events.retransmits;
     flow.gap_bytes += events.gap;
     let bounds = [("tcp_held", events.held_out), ("tcp_wanted", events.wanted_too_much)];
@@ -176,9 +201,20 @@ fn report(flow: &mut Flow, events: Events, stamp: Stamp, shared: &Shared, out: &
 }
 
 /// Says what is odd about the headers of a conversation's packets: a fact, and no judgement on it.
-pub(super) fn say_odd(flow: &mut Flow, name: &'static str, record: &Record, shared: &Shared, out: &mut Vec<(Head, AnyRow)>) {
+pub(super) fn say_odd(
+    flow: &mut Flow,
+    name: &'static str,
+    record: &Record,
+    shared: &Shared,
+    out: &mut Vec<(Head, AnyRow)>,
+) {
     let dir = flow.dir(record);
-    let row = mark::Row { kind: Name::Borrowed("tcp_odd"), name: Name::Borrowed(name), length: record.payload_len, ..mark::Row::default() };
+    let row = mark::Row {
+        kind: Name::Borrowed("tcp_odd"),
+        name: Name::Borrowed(name),
+        length: record.payload_len,
+        ..mark::Row::default()
+    };
     with_rows(flow, shared, out, |_, rows| {
         let place = rows.mark(dir, record.stamp);
         (rows.decoder, rows.trust) = ("tcp", "clear");

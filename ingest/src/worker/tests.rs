@@ -29,7 +29,8 @@ fn what_was_held_is_due_when_the_hole_is_filled_or_given_up() {
     }
     talks.push(ticking(START, START + 12 * S));
     let lines = same_lines(&merged(talks));
-    let delays: Vec<i64> = lines.of("http").iter().map(|l| l["due"].parse::<i64>().unwrap() - l["ts"].parse::<i64>().unwrap()).collect();
+    let delays: Vec<i64> =
+        lines.of("http").iter().map(|l| l["due"].parse::<i64>().unwrap() - l["ts"].parse::<i64>().unwrap()).collect();
     assert!(delays.iter().filter(|d| **d > 3_500_000).count() >= 20, "{delays:?}");
 }
 
@@ -82,8 +83,13 @@ fn a_reset_that_no_end_can_have_sent_closes_nothing() {
     talk.close();
     let lines = same_lines(&merged([talk.packets, ticking(START, START + 9 * S)]));
     assert_eq!(lines.columns("http", &["method", "status"]), ["GET 200"]);
-    assert_eq!(lines.columns("mark", &["kind", "name", "src_port", "frame"]), ["tcp_odd reset_out_of_window 80 5"], "once");
-    let flows: Vec<_> = lines.of("flow").iter().filter(|l| l["proto"] == "6").map(|l| (&*l["state"], &*l["end_reason"])).collect();
+    assert_eq!(
+        lines.columns("mark", &["kind", "name", "src_port", "frame"]),
+        ["tcp_odd reset_out_of_window 80 5"],
+        "once"
+    );
+    let flows: Vec<_> =
+        lines.of("flow").iter().filter(|l| l["proto"] == "6").map(|l| (&*l["state"], &*l["end_reason"])).collect();
     assert_eq!(flows, [("end", "fin")]);
 }
 
@@ -100,7 +106,8 @@ fn whoever_sends_on_has_not_reset() {
     let lines = same_lines(&merged([talk.packets, ticking(START, START + 9 * S)]));
     assert_eq!(lines.columns("http", &["method", "status"]), ["GET 200", "GET 200"]);
     assert_eq!(lines.columns("mark", &["kind", "name", "src_port"]), ["tcp_odd data_after_reset 4000"]);
-    let flows: Vec<_> = lines.of("flow").iter().filter(|l| l["proto"] == "6").map(|l| (&*l["end_reason"], &*l["src_port"])).collect();
+    let flows: Vec<_> =
+        lines.of("flow").iter().filter(|l| l["proto"] == "6").map(|l| (&*l["end_reason"], &*l["src_port"])).collect();
     assert_eq!(flows, [("rst", "4000"), ("", "4000"), ("eof", "4000")]);
 }
 
@@ -126,7 +133,27 @@ fn what_was_sent_before_the_close_and_captured_after_it_is_read() {
 
 /// A question or an answer about `a`.
 fn dns(at: i64, id: u8, answer: bool) -> Packet {
-    let mut message = vec![0, id, if answer { 0x81 } else { 1 }, if answer { 0x80 } else { 0 }, 0, 1, 0, 0, 0, 0, 0, 0, 1, b'a', 0, 0, 1, 0, 1];
+    let mut message = vec![
+        0,
+        id,
+        if answer { 0x81 } else { 1 },
+        if answer { 0x80 } else { 0 },
+        0,
+        1,
+        0,
+        0,
+        0,
+        0,
+        0,
+        0,
+        1,
+        b'a',
+        0,
+        0,
+        1,
+        0,
+        1,
+    ];
     message[7] = 0;
     datagram(at, if answer { Dst } else { Src }, [4000, 53], &message)
 }
@@ -143,9 +170,16 @@ fn a_question_waits_for_its_answer_whatever_else_was_captured_before() {
         dns(at(5700), 2, true),
     ];
     let lines = same_lines(&[packets.to_vec(), ticking(at(5700), at(9000))].concat());
-    let answered: Vec<_> = lines.of("dns").iter().map(|l| (&*l["query_id"], &*l["outcome"], l["due"].parse::<i64>().unwrap() - START)).collect();
+    let answered: Vec<_> = lines
+        .of("dns")
+        .iter()
+        .map(|l| (&*l["query_id"], &*l["outcome"], l["due"].parse::<i64>().unwrap() - START))
+        .collect();
     // The late answer is one that nobody asked for, due when no question can come that it answers.
-    assert_eq!(answered, [("1", "ok", 4_900_000), ("2", "unanswered", 5_000_000), ("3", "ok", 5_600_000), ("2", "ok", 6_700_000)]);
+    assert_eq!(
+        answered,
+        [("1", "ok", 4_900_000), ("2", "unanswered", 5_000_000), ("3", "ok", 5_600_000), ("2", "ok", 6_700_000)]
+    );
 }
 
 #[test]
