@@ -1,7 +1,9 @@
 //! A large capture of everything, where it is there: the same rows in the same order whatever the number of workers.
 use std::{
     collections::BTreeMap,
+    fs::File,
     hash::{DefaultHasher, Hash, Hasher},
+    io::{self, Read},
     path::Path,
 };
 
@@ -53,22 +55,26 @@ impl Sink for Hashes {
     }
 }
 
+/// So many octets of it: enough of everything, and done in seconds.
+const PART: u64 = 20 << 20;
+
 #[test]
 fn a_large_capture_gives_the_same_rows_in_the_same_order() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/captures/bench/mix-300k.pcap.zst");
-    if !path.exists() {
-        return;
-    }
+    let Ok(file) = File::open(path) else { return };
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("part.pcap");
+    io::copy(&mut zstd::Decoder::new(file).unwrap().take(PART), &mut File::create(&path).unwrap()).unwrap();
     let of = |workers| {
         let reader = Reader::open(&[Input::Path { sensor: None, path: path.clone() }]).unwrap();
         let config = Config { chunk: 2048, ..Config::new("here", workers, key(), "test") };
         let mut sink = Hashes::default();
         let summary = run(reader, &config, &mut sink, &mut |_| {}).unwrap();
-        assert_eq!(summary.packets, 300_000);
+        assert!(summary.packets > 30_000, "{}", summary.packets);
         sink.tables.into_iter().map(|(name, (count, hash, _))| (name, count, hash.finish())).collect::<Vec<_>>()
     };
     let one = of(1);
-    assert!(one.iter().any(|(name, count, _)| *name == "flow" && *count > 30_000), "{one:?}");
+    assert!(one.iter().any(|(name, count, _)| *name == "flow" && *count > 3_000), "{one:?}");
     for workers in [2, 4] {
         assert_eq!(of(workers), one, "{workers} workers");
     }
