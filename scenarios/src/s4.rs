@@ -28,9 +28,10 @@ pub(crate) const EXPECTED: &str = "\
 expect:
   - {code: LI-05, level: critical, entity: [10.0.1.20, 19867c20-8c94-473e-b9cd-8b72b7b05fd4]}
   - {code: LI-04, level: critical}
+  - {code: LI-15, level: high}
 allow:
   - {code: LI-19}
-later: [LI-08, LI-07, LI-15]
+later: [LI-08, LI-07]
 ";
 
 pub(crate) const EXPECTED_BENIGN: &str = "\
