@@ -150,7 +150,7 @@ fn tcp(flow: &mut Flow, record: &Record, shared: &Shared, out: &mut Vec<(Head, A
         events
     });
     report(flow, events, record.stamp, shared, out, tally);
-    if flow.decoder.is_some() || !flow.probing.over && !(flow.is_closed() && streams.is_idle()) {
+    if flow.decoder.is_some() || !(flow.probing.over || flow.is_closed() && streams.is_idle()) {
         flow.streams = Some(streams);
     }
 }
