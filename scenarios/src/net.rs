@@ -48,12 +48,19 @@ pub(crate) struct Net {
     pub(crate) trace: Trace,
     /// Noise of this part.
     pub(crate) rng: Rng,
+    /// Lines of the order-management system's audit log, with their times.
+    pub(crate) audit: Vec<(i64, String)>,
 }
 
 impl Net {
     /// A wire with nothing on it.
     pub(crate) fn new(rng: Rng) -> Self {
-        Self { trace: Trace::default(), rng }
+        Self { trace: Trace::default(), rng, audit: Vec::new() }
+    }
+
+    /// Somebody did something in the order-management system.
+    pub(crate) fn audit(&mut self, at: i64, line: String) {
+        self.audit.push((at, line));
     }
 
     /// Sends a UDP datagram.

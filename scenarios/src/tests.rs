@@ -150,7 +150,7 @@ fn tshark_would_find_what_is_wrong() {
 #[test]
 fn every_x2_x3_stream_is_whole() {
     let mut streams: BTreeMap<_, BTreeMap<u32, Vec<u8>>> = BTreeMap::new();
-    for frame in frames("s4") {
+    for frame in frames("s4").into_iter().chain(frames("s5")) {
         let packet = SlicedPacket::from_ethernet(&frame).unwrap();
         let (Some(NetSlice::Ipv4(ip)), Some(TransportSlice::Tcp(tcp))) = (&packet.net, &packet.transport) else {
             continue;

@@ -33,7 +33,7 @@ pub(crate) struct Task {
     pub(crate) xid: &'static str,
     /// Target: a subscriber identity.
     pub(crate) imsi: &'static str,
-    /// Where its product goes.
+    /// Where its product goes; several joined by `;`.
     pub(crate) did: &'static str,
     /// Lawful interception identifier.
     pub(crate) liid: &'static str,
@@ -50,6 +50,10 @@ pub(crate) enum Ask {
     Modify(Destination),
     /// A new task.
     Activate(Task),
+    /// The end of a task.
+    Deactivate(Task),
+    /// Which tasks are there?
+    List,
 }
 
 impl Ask {
@@ -59,12 +63,15 @@ impl Ask {
             Self::Create(_) => "CreateDestination",
             Self::Modify(_) => "ModifyDestination",
             Self::Activate(_) => "ActivateTask",
+            Self::Deactivate(_) => "DeactivateTask",
+            Self::List => "GetAllTaskDetails",
         }
     }
 
     fn body(self) -> String {
         match self {
-            Self::Ping => String::new(),
+            Self::Ping | Self::List => String::new(),
+            Self::Deactivate(task) => format!("<xId>{}</xId>", task.xid),
             Self::Create(to) | Self::Modify(to) => destination(to),
             Self::Activate(task) => activate(task),
         }
@@ -82,9 +89,10 @@ fn destination(to: Destination) -> String {
 
 fn activate(task: Task) -> String {
     let Task { xid, imsi, did, liid } = task;
+    let did: String = did.split(';').map(|d| format!("<dId>{d}</dId>")).collect();
     format!(
         "<taskDetails><xId>{xid}</xId><targetIdentifiers><targetIdentifier><imsi>{imsi}</imsi></targetIdentifier></targetIdentifiers>\
-         <deliveryType>X2andX3</deliveryType><listOfDIDs><dId>{did}</dId></listOfDIDs><listOfMediationDetails><mediationDetails>\
+         <deliveryType>X2andX3</deliveryType><listOfDIDs>{did}</listOfDIDs><listOfMediationDetails><mediationDetails>\
          <LIID>{liid}</LIID><deliveryType>HI2andHI3</deliveryType></mediationDetails></listOfMediationDetails></taskDetails>"
     )
 }
@@ -112,6 +120,17 @@ pub(crate) fn request(ask: Ask, at: i64, parties: Parties, transaction: &str) ->
 pub(crate) fn done(ask: Ask, at: i64, parties: Parties, transaction: &str) -> String {
     let body = "<oK>AcknowledgedAndCompleted</oK>";
     container("X1Response", &format!("{}Response", ask.name()), at, parties, transaction, body)
+}
+
+/// The answer that lists tasks.
+pub(crate) fn listed(tasks: &[Task], at: i64, parties: Parties, transaction: &str) -> String {
+    let one = |task: &Task| {
+        let status = "<taskStatus><provisioningStatus>complete</provisioningStatus><listOfFaults/></taskStatus>";
+        format!("<taskResponseDetails>{}{status}</taskResponseDetails>", activate(*task))
+    };
+    let body: String = tasks.iter().map(one).collect();
+    let body = format!("<listOfTaskResponseDetails>{body}</listOfTaskResponseDetails>");
+    container("X1Response", "GetAllTaskDetailsResponse", at, parties, transaction, &body)
 }
 
 #[cfg(test)]
