@@ -54,6 +54,12 @@ impl Simulated {
         Self { _folder: folder, dir }
     }
 
+    /// What a sensor reads of it: the capture, and the audit log where there is one.
+    pub(crate) fn inputs(&self) -> Vec<String> {
+        let names = ["capture.pcap", "lims-audit.ndjson"];
+        names.into_iter().map(|name| self.path(name)).filter(|path| Path::new(path).exists()).collect()
+    }
+
     /// A path in it, as text.
     pub(crate) fn path(&self, name: &str) -> String {
         self.dir.join(name).to_str().unwrap().to_owned()
@@ -62,8 +68,9 @@ impl Simulated {
 
 /// Replays a scenario's capture into that folder; gives the last line of each finding.
 pub(crate) fn replay(s: &Simulated, out: &Path, more: &[&str]) -> BTreeMap<String, Value> {
-    let (capture, site) = (s.path("capture.pcap"), s.path("site"));
-    let mut args = vec!["replay", &capture, "--site", &site, "--format", "json", "--quiet", "--out", out.to_str().unwrap()];
+    let (inputs, site) = (s.inputs(), s.path("site"));
+    let mut args = vec!["replay", "--site", &site, "--format", "json", "--quiet", "--out", out.to_str().unwrap()];
+    args.extend(inputs.iter().map(String::as_str));
     args.extend(more);
     ok(args);
     last_lines(out)

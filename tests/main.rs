@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod captures;
+mod custody;
 mod cli;
 mod edges;
 mod kafka_broker;

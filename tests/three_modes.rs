@@ -9,11 +9,13 @@ use crate::{
     lidr::{Simulated, difference, last_lines, ok, replay},
 };
 
-const SCENARIOS: [&str; 4] = ["s3", "s3-benign", "s4", "s4-benign"];
+/// Every scenario.
+pub(crate) const NAMES: [&str; 9] =
+    ["s3", "s3-benign", "s4", "s4-benign", "s5", "s5-benign", "s12", "s12-benign", "quiet-benign"];
 
 #[test]
 fn replay_with_one_two_and_four_workers() {
-    for name in ["s3", "s4"] {
+    for name in ["s3", "s4", "s5", "s12"] {
         let s = Simulated::new(name, 3_000);
         let one = replay(&s, &s.dir.join("w1"), &["--workers", "1"]);
         assert!(!one.is_empty(), "{name}: nothing found");
@@ -26,7 +28,7 @@ fn replay_with_one_two_and_four_workers() {
 
 #[test]
 fn a_hunt_over_the_lake_finds_what_the_replay_found() {
-    for name in SCENARIOS {
+    for name in NAMES {
         let s = Simulated::new(name, 3_000);
         let lake = s.path("lake");
         let replayed = replay(&s, &s.dir.join("replay"), &["--lake", &lake]);
@@ -50,21 +52,14 @@ fn a_hunt_over_the_lake_finds_what_the_replay_found() {
 #[test]
 fn kafka_in_another_order_with_repeats_finds_what_the_replay_found() {
     let Some(broker) = broker("kafka_in_another_order_with_repeats_finds_what_the_replay_found") else { return };
-    for name in SCENARIOS {
+    for name in NAMES {
         let s = Simulated::new(name, 3_000);
         let replayed = replay(&s, &s.dir.join("replay"), &[]);
         let prefix = format!("t{}.{name}", std::process::id());
-        ok([
-            "sensor",
-            &s.path("capture.pcap"),
-            "--kafka",
-            &broker,
-            "--topic-prefix",
-            &prefix,
-            "--name",
-            "local",
-            "--quiet",
-        ]);
+        let mut args = vec!["sensor", "--kafka", &broker, "--topic-prefix", &prefix, "--name", "local", "--quiet"];
+        let inputs = s.inputs();
+        args.extend(inputs.iter().map(String::as_str));
+        ok(args);
         let shuffled = format!("{prefix}.shuffled");
         shuffle(&broker, &prefix, &shuffled, 7);
         for (label, prefix) in [("in order", &prefix), ("shuffled", &shuffled)] {

@@ -12,7 +12,7 @@ use crate::ScenarioError;
 pub struct Expected {
     /// Must be found.
     pub expect: Vec<Item>,
-    /// May be found beside.
+    /// May be found beside, at most at the level that an item names.
     #[serde(default)]
     pub allow: Vec<Item>,
     /// Codes that rules still to come will find.
@@ -26,7 +26,7 @@ pub struct Expected {
 pub struct Item {
     /// Catalogue code.
     pub code: String,
-    /// At least this level.
+    /// At least this level; at most where it is only allowed.
     pub level: Option<Severity>,
     /// About this.
     pub entity: Option<Vec<String>>,
