@@ -173,7 +173,7 @@ impl Worker {
         if let Some((head, row)) = flow.end(reason, due, &head) {
             self.stores.flow.push(head, row);
         }
-        if let Some(protocol) = flow.protocol {
+        if let Some(protocol) = flow.known() {
             self.tally.decoded(protocol.name);
         }
         self.scratch = out;

@@ -95,6 +95,12 @@ pub(crate) fn printable(octets: &[u8], most: usize) -> String {
     octets.iter().map(|o| char::from(*o)).filter(|c| c.is_ascii_graphic() || *c == ' ').take(most).collect()
 }
 
+/// Text of an identifier that may be any octets: itself, or its hexadecimal digits where it is no text.
+pub(crate) fn identifier(octets: &[u8], most: usize) -> String {
+    let graphic = octets.iter().all(|o| o.is_ascii_graphic() || *o == b' ');
+    if graphic { printable(octets, most) } else { lidr_schema::hex::encode(octets.get(..most / 2).unwrap_or(octets)) }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -106,6 +112,12 @@ mod tests {
         assert_eq!(c.counted8(), Some(&[9][..]));
         assert_eq!(c.u16(), None, "one octet is not two");
         assert_eq!((c.take(1), c.is_empty()), (Some(&[7][..]), true), "a read that fails takes nothing");
+    }
+
+    #[test]
+    fn an_identifier_is_text_or_digits() {
+        assert_eq!(identifier(b"LIID 1", 9), "LIID 1");
+        assert_eq!([identifier(&[1, 0xff], 9), identifier(&[0xff; 9], 4)], ["01ff", "ffff"]);
     }
 
     #[test]

@@ -18,47 +18,48 @@ mod pdu;
 mod tests;
 
 use lidr_schema::{Key, Kind, Name, Pseudonym, table::tasking};
-use pdu::{Payload, Pdu};
+use pdu::{MOST_LIID, Payload, Pdu};
 
 use super::{
-    Decoder, Odd, Progress, Protocol, Rows, Segment, Transport,
-    ber::stream::{Message, Read, Stream},
-    delivery::{Count, Facts, Series, Subject, Unit},
+    Protocol, Rows, Segment, Transport,
+    ber::stream::Message,
+    cursor::identifier,
+    delivery::{
+        Count, Facts, Series, Subject, Unit,
+        stream::{Delivered, Handover, wrong},
+    },
 };
 
 /// HI2 and HI3 over TCP.
 pub(super) const PROTOCOL: Protocol = Protocol {
-    name: "hi",
+    name: Pdu::NAME,
     transport: Transport::Stream,
     ports: &[],
     probe: |data, _| Pdu::begins(data),
-    start: || Box::new(Hi { stream: Stream::default(), series: Series::new(PROTOCOL.name) }),
+    start: || Box::<Handover<Pdu>>::default(),
 };
 
-struct Hi {
-    stream: Stream<Pdu>,
-    /// By LIID and CIN.
-    series: Series<(Vec<u8>, Option<u64>)>,
-}
+impl Delivered for Pdu {
+    /// LIID and CIN.
+    type Id = (Vec<u8>, Option<u64>);
+    const NAME: &'static str = "hi";
 
-impl Hi {
-    /// Counts a PS-PDU.
-    fn count(&mut self, mut pdu: Pdu, segment: &Segment<'_>, rows: &mut Rows<'_>) {
-        if let Some(detail) = pdu.wrong {
-            odd(segment, Odd { kind: "malformed", detail, needed: None, had: None }, rows);
+    fn count(mut self, series: &mut Series<Self::Id>, segment: &Segment<'_>, rows: &mut Rows<'_>) {
+        if let Some(detail) = self.wrong {
+            wrong(detail, segment, rows);
         }
-        let product = Count { pdus: 1, bytes: pdu.bytes, ..Count::default() };
-        let (protocol, count) = match pdu.payload {
-            Payload::Keepalive => return self.series.keepalive(segment, rows),
-            Payload::Answer => return self.series.answer(segment, rows),
-            Payload::Notice(message, status) => return notice(&pdu, (message, status), segment, rows),
-            Payload::Missing => return odd(segment, Odd { kind: "malformed", detail: "payload", needed: None, had: None }, rows),
+        let product = Count { pdus: 1, bytes: self.bytes, ..Count::default() };
+        let (protocol, count) = match self.payload {
+            Payload::Keepalive => return series.keepalive(segment, rows),
+            Payload::Answer => return series.answer(segment, rows),
+            Payload::Notice(message, status) => return notice(&self, (message, status), segment, rows),
+            Payload::Missing => return wrong("payload", segment, rows),
             Payload::Iri => ("hi2", product),
             Payload::Cc => {
-                let (from_target, to_target) = (u64::from(pdu.from_target), u64::from(pdu.to_target));
+                let (from_target, to_target) = (u64::from(self.from_target), u64::from(self.to_target));
                 ("hi3", Count { from_target, to_target, ..product })
             }
-            Payload::Encrypted => ("hi", Count { encrypted: u64::from(pdu.encryption.is_some()), ..product }),
+            Payload::Encrypted => ("hi", Count { encrypted: u64::from(self.encryption.is_some()), ..product }),
             Payload::Other => ("hi", product),
             Payload::Transport => ("hi", Count::default()),
             Payload::Integrity(over) => {
@@ -72,11 +73,12 @@ impl Hi {
         };
         if count.pdus == 0 {
             // What is no product has numbers of its own.
-            pdu.sequence = None;
+            self.sequence = None;
         }
-        let id = (std::mem::take(&mut pdu.liid), pdu.cin);
+        let id = (std::mem::take(&mut self.liid), self.cin);
         let liid = id.0.clone();
-        self.series.count(segment, (protocol, id), |key| Subject { liid: pseudonym(key, &liid), ..Subject::default() }, unit(pdu, count), rows);
+        let subject = |key: &Key| Subject { liid: pseudonym(key, &liid), ..Subject::default() };
+        series.count(segment, (protocol, id), subject, unit(self, count), rows);
     }
 }
 
@@ -95,7 +97,7 @@ fn unit(pdu: Pdu, count: Count) -> Unit {
 
 /// A LIID may be any octets: what is no text is hashed as its hexadecimal digits, as X1 writes it.
 fn pseudonym(key: &Key, liid: &[u8]) -> Option<Pseudonym> {
-    (!liid.is_empty()).then(|| key.pseudonym(Kind::Liid, &pdu::text(liid)))
+    (!liid.is_empty()).then(|| key.pseudonym(Kind::Liid, &identifier(liid, 2 * MOST_LIID)))
 }
 
 /// What a mediation function tells an agency about a task.
@@ -121,39 +123,4 @@ fn notice(pdu: &Pdu, (message, status): (&'static str, &'static str), segment: &
     };
     let mark = rows.mark(segment.dir, segment.first);
     rows.push_between(mark, segment.last.eff, ends, row);
-}
-
-fn odd(segment: &Segment<'_>, odd: Odd, rows: &mut Rows<'_>) {
-    let mark = rows.mark(segment.dir, segment.first);
-    rows.odd(mark, segment.last.eff, odd);
-}
-
-impl Decoder for Hi {
-    fn decode(&mut self, segment: Segment<'_>, rows: &mut Rows<'_>) -> Progress {
-        self.series.expire(segment.last.eff, rows);
-        match self.stream.read(&segment) {
-            Read::On(progress) => progress,
-            Read::Whole(pdu, first, progress) => {
-                self.count(pdu, &Segment { first, ..segment }, rows);
-                progress
-            }
-            Read::Lost(bad, first, progress) => {
-                let (needed, had) = (Some(bad.needed), Some(bad.had));
-                odd(&Segment { first, ..segment }, Odd { kind: "malformed", detail: bad.what, needed, had }, rows);
-                progress
-            }
-        }
-    }
-
-    fn deadline(&self) -> Option<i64> {
-        self.series.deadline()
-    }
-
-    fn expire(&mut self, now: i64, rows: &mut Rows<'_>) {
-        self.series.expire(now, rows);
-    }
-
-    fn end(&mut self, now: i64, rows: &mut Rows<'_>) {
-        self.series.end(now, rows);
-    }
 }

@@ -4,6 +4,8 @@
 //! content first and by port second. A new protocol is its file here and its line in [`ALL`]; dispatch, documentation, fuzz
 //! targets and benches come from that list.
 mod ber;
+mod ccc;
+mod cdc;
 #[cfg(test)]
 mod collection;
 mod cursor;
@@ -51,6 +53,8 @@ pub enum Verdict {
     No,
     /// Could be; the port decides.
     Maybe,
+    /// Looks like it, but several datagrams must agree before that can be said: tried where no other protocol is found.
+    Likely,
     /// It is.
     Certain,
 }
@@ -76,6 +80,7 @@ pub const ALL: &[Protocol] = &[
     x2x3::X2X3,
     x2x3::UDP,
     hi::PROTOCOL,
+    cdc::PROTOCOL,
     http::PROTOCOL,
     ssh::PROTOCOL,
     tls::PROTOCOL,
@@ -89,6 +94,7 @@ pub const ALL: &[Protocol] = &[
     mirror::TZSP,
     mirror::JMIRROR,
     mirror::SHIM,
+    ccc::PROTOCOL,
 ];
 
 /// Octets of one direction, in order.
@@ -118,6 +124,8 @@ pub enum Progress {
     NeedMore(usize),
     /// Pass over so many octets, those not seen yet included, without holding them (a body that is of no interest).
     Skip(u64),
+    /// A datagram was looked at, and it is not sure yet that this is the protocol: nothing is said of it.
+    Unsure,
     /// Not this protocol after all.
     NotMine,
     /// Nothing more of interest in this direction; the stream stops holding octets.

@@ -160,7 +160,7 @@ fn datagram(decoder: &mut dyn Decoder, step: &Step, stamp: Stamp, rows: &mut Row
         decoder.decode(Segment { dir: *dir, data: bytes, first: stamp, last: stamp, gap: *gap, cut: *cut }, rows);
     match progress {
         Progress::Taken(n) => assert_eq!(n, bytes.len(), "a datagram is taken whole"),
-        Progress::NotMine | Progress::Done => {}
+        Progress::NotMine | Progress::Done | Progress::Unsure => {}
         other => panic!("{other:?} is no answer to a datagram"),
     }
     progress == Progress::NotMine
@@ -201,6 +201,7 @@ fn stream(decoder: &mut dyn Decoder, side: &mut Side, step: &Step, stamp: Stamp,
                 side.pass_over();
             }
             Progress::NotMine => return true,
+            Progress::Unsure => panic!("a stream is sure"),
             Progress::Done => {
                 side.done = true;
                 return false;

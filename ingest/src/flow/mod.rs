@@ -77,6 +77,8 @@ pub(crate) struct Flow {
     pub(crate) scheduled: i64,
     pub(crate) decoder: Option<Box<dyn Decoder>>,
     pub(crate) protocol: Option<&'static Protocol>,
+    /// Datagrams that agree must come before the protocol can be said.
+    pub(crate) unsure: bool,
     pub(crate) trust: &'static str,
     pub(crate) probing: Probing,
     pub(crate) streams: Option<Box<Streams>>,
@@ -148,6 +150,7 @@ impl Flow {
             scheduled: i64::MAX,
             decoder: None,
             protocol: None,
+            unsure: false,
             trust: "port",
             probing: Probing { over: record.carrier, ..Probing::default() },
             streams: None,
@@ -391,6 +394,11 @@ impl Flow {
         head.set_ends(self.ends);
     }
 
+    /// The protocol, once it can be said.
+    pub(crate) fn known(&self) -> Option<&'static Protocol> {
+        self.protocol.filter(|_| !self.unsure)
+    }
+
     fn row(&mut self, state: &'static str, due: i64, reason: Option<&'static str>, head: &dyn Fn(&Self) -> Head) -> (Head, flow::Row) {
         let mut head = head(self);
         head.ts = Micros(self.first.ts);
@@ -398,7 +406,7 @@ impl Flow {
         head.frame = self.first.frame;
         head.n = u32::from(self.layer) << 28 | 1 << 24 | self.part.min(0x00ff_ffff);
         head.decoder = Name::Borrowed("flow");
-        let known = self.protocol.map(|p| p.name);
+        let known = self.known().map(|p| p.name);
         let by_port = known.is_none().then(|| app::by_port(&self.ends)).flatten();
         head.trust = Name::Borrowed(if by_port.is_some() { "port" } else { "clear" });
         let [src_packets, dst_packets] = self.counts.packets;

@@ -338,7 +338,8 @@ impl Stream {
                     events.not_mine = true;
                     self.stop();
                 }
-                Progress::Done => self.stop(),
+                // Only decoders of datagrams are unsure.
+                Progress::Done | Progress::Unsure => self.stop(),
             }
         }
         self.wanted = 0;

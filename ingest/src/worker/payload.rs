@@ -104,21 +104,49 @@ pub(super) fn payload(
 fn datagram(transport: Transport, flow: &mut Flow, record: &Record, shared: &Shared, out: &mut Vec<(Head, AnyRow)>) {
     let dir = flow.dir(record);
     let data = record.payload();
-    if flow.decoder.is_none() && recognise(flow, transport, data, dir, configured(shared, flow)) != Look::Started {
-        let looks = &mut flow.probing.looks;
-        if let Some(n) = looks.get_mut(dir.index()) {
-            *n += 1;
-        }
-        flow.probing.over = looks.iter().all(|n| *n >= 1) || looks.iter().any(|n| *n >= LOOKS);
-    }
-    let Some(mut decoder) = flow.decoder.take() else { return };
     let cut = record.payload_len.saturating_sub(record.payload_captured);
     let segment = Segment { dir, data, first: record.stamp, last: record.stamp, gap: 0, cut };
+    if flow.decoder.is_some() {
+        if feed(flow, segment, shared, out) {
+            return;
+        }
+        // What only seemed to be a protocol may be another one.
+        told_nothing(flow, dir);
+    }
+    if flow.probing.over {
+        return;
+    }
+    let started = recognise(flow, transport, data, dir, configured(shared, flow)) == Look::Started;
+    if !started || !feed(flow, segment, shared, out) {
+        told_nothing(flow, dir);
+    }
+}
+
+/// A datagram told no protocol: enough of them were looked at, or not yet.
+fn told_nothing(flow: &mut Flow, dir: Dir) {
+    let looks = &mut flow.probing.looks;
+    if let Some(n) = looks.get_mut(dir.index()) {
+        *n += 1;
+    }
+    flow.probing.over |= looks.iter().all(|n| *n >= 1) || looks.iter().any(|n| *n >= LOOKS);
+}
+
+/// Gives a datagram to the decoder; false where it is of another protocol.
+fn feed(flow: &mut Flow, segment: Segment<'_>, shared: &Shared, out: &mut Vec<(Head, AnyRow)>) -> bool {
+    let Some(mut decoder) = flow.decoder.take() else { return false };
     let progress = with_rows(flow, shared, out, |_, rows| decoder.decode(segment, rows));
     match progress {
-        Progress::NotMine => forget(flow),
-        _ => flow.decoder = Some(decoder),
+        Progress::NotMine => {
+            let over = !flow.unsure;
+            forget(flow);
+            flow.probing.over = over;
+            return false;
+        }
+        Progress::Unsure => {}
+        _ => flow.unsure = false,
     }
+    flow.decoder = Some(decoder);
+    true
 }
 
 fn tcp(flow: &mut Flow, record: &Record, shared: &Shared, out: &mut Vec<(Head, AnyRow)>, tally: &mut Tally) {
@@ -243,6 +271,7 @@ fn tcp_odd(rows: &mut Rows<'_>, stamp: Stamp, odd: Odd) {
 fn forget(flow: &mut Flow) {
     flow.decoder = None;
     flow.protocol = None;
+    flow.unsure = false;
     flow.probing.over = true;
 }
 
@@ -260,22 +289,34 @@ enum Look {
 /// Looks at first octets.
 fn recognise(flow: &mut Flow, transport: Transport, data: &[u8], dir: Dir, configured: Option<&str>) -> Look {
     let mut look = Look::Nothing;
+    let mut likely = None;
     for protocol in ALL.iter().filter(|p| p.transport == transport) {
         let trust = match (protocol.probe)(data, dir) {
             Verdict::Certain => "clear",
-            Verdict::Maybe if on_port(protocol, flow, configured) => "inferred",
+            Verdict::Maybe | Verdict::Likely if on_port(protocol, flow, configured) => "inferred",
+            Verdict::Likely => {
+                likely.get_or_insert(protocol);
+                continue;
+            }
             Verdict::Maybe => {
                 look = Look::May;
                 continue;
             }
             Verdict::No => continue,
         };
-        flow.protocol = Some(protocol);
-        flow.trust = trust;
-        flow.decoder = Some((protocol.start)());
+        start(flow, protocol, trust);
         return Look::Started;
     }
-    look
+    let Some(protocol) = likely else { return look };
+    start(flow, protocol, "inferred");
+    flow.unsure = true;
+    Look::Started
+}
+
+fn start(flow: &mut Flow, protocol: &'static Protocol, trust: &'static str) {
+    flow.protocol = Some(protocol);
+    flow.trust = trust;
+    flow.decoder = Some((protocol.start)());
 }
 
 /// What the settings give one of the conversation's ports, the opened one first.

@@ -193,3 +193,34 @@ fn an_association_that_is_refused_is_none() {
     let flows: Vec<_> = lines.of("flow").iter().filter(|l| l["proto"] == "132").map(of).collect();
     assert_eq!(flows, ["abort false 1", "fin true 2"]);
 }
+
+/// Call content of PacketCable: four octets of id and a packet of IP.
+fn content(id: u32, octets: usize) -> Vec<u8> {
+    let mut packet = Vec::new();
+    let builder = etherparse::PacketBuilder::ipv4([192, 0, 2, 1], [203, 0, 113, 9], 9).udp(1, 2);
+    builder.write(&mut packet, &vec![7; octets]).unwrap();
+    [&id.to_be_bytes()[..], &packet].concat()
+}
+
+#[test]
+fn what_only_seems_to_be_a_protocol_is_not_said_and_may_be_another() {
+    let dns = crate::decode::testing::hex("1234010000010000000000000377777705696e766f630000010001");
+    let mut talks = Vec::new();
+    for i in 0..9_u16 {
+        let (port, at) = (5000 + i, START + i64::from(i) * 100_000);
+        let seem = |n: i64| datagram(at + n * S, Src, [port, 1813], &content(u32::from(i), 40));
+        talks.push(match i % 3 {
+            // Twice is not enough; then it is a query.
+            0 => vec![seem(0), seem(1), datagram(at + 3 * S, Src, [port, 1813], &dns)],
+            1 => vec![seem(0), seem(1)],
+            _ => vec![seem(0), seem(1), seem(3), seem(9)],
+        });
+    }
+    talks.push(ticking(START, START + 60 * S));
+    let lines = same_lines(&merged(talks));
+    assert_eq!(lines.columns("delivery", &["protocol", "state", "pdus", "trust"]), [["ccc open 3 inferred"; 3], ["ccc end 1 inferred"; 3]].concat());
+    assert_eq!(lines.of("dns").len(), 3);
+    let apps: Vec<_> = lines.columns("flow", &["src_port", "state", "app"]).into_iter().filter(|l| l.starts_with('5') && l.contains("end")).collect();
+    let app = |i: usize| apps.iter().find(|l| l.starts_with(&format!("500{i}"))).unwrap().rsplit(' ').next().unwrap();
+    assert_eq!([app(0), app(1), app(2)], ["dns", "radius", "ccc"], "of what is not sure the port decides, as for any conversation");
+}

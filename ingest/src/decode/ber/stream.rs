@@ -80,7 +80,7 @@ impl<M: Message> Stream<M> {
         if side.open.is_none() {
             match M::begins(segment.data) {
                 Verdict::Certain => {}
-                Verdict::Maybe => return Read::On(Progress::NeedMore(segment.data.len() + 1)),
+                Verdict::Maybe | Verdict::Likely => return Read::On(Progress::NeedMore(segment.data.len() + 1)),
                 Verdict::No if !self.sure => return Read::On(Progress::NotMine),
                 Verdict::No => {
                     side.lost = true;
@@ -135,8 +135,8 @@ fn find<M: Message>(data: &[u8]) -> Option<Progress> {
         match M::begins(data.get(at..).unwrap_or_default()) {
             Verdict::No => {}
             Verdict::Certain if at == 0 => return None,
-            Verdict::Maybe if at == 0 => return Some(Progress::NeedMore(data.len() + 1)),
-            Verdict::Certain | Verdict::Maybe => return Some(Progress::Taken(at)),
+            Verdict::Maybe | Verdict::Likely if at == 0 => return Some(Progress::NeedMore(data.len() + 1)),
+            Verdict::Certain | Verdict::Likely | Verdict::Maybe => return Some(Progress::Taken(at)),
         }
     }
     Some(Progress::Taken(data.len()))

@@ -9,14 +9,14 @@ use crate::decode::{
         unsigned,
         walk::{MOST_OCTETS, Visit, Want},
     },
-    cursor::printable,
+    cursor::identifier,
 };
 
 /// 0.4.0.2.2.5.1, whatever version follows.
 const DOMAIN: [u8; 6] = [0x04, 0x00, 0x02, 0x02, 0x05, 0x01];
 /// Octets of a header, and of a LIID, at most; the standard has 25 for the latter, 50 digits where it is binary.
 const MOST_HEADER: u64 = 4096;
-const MOST_LIID: usize = 50;
+pub(super) const MOST_LIID: usize = 50;
 /// Characters kept of a name.
 const MOST_NAME: usize = 64;
 /// Encryption type "none" (TS 102 232-1): a container around payload in clear.
@@ -214,14 +214,8 @@ impl Pdu {
     }
 }
 
-/// Text of an identifier; hexadecimal where it is none.
-pub(super) fn text(octets: &[u8]) -> String {
-    let graphic = octets.iter().all(|o| o.is_ascii_graphic() || *o == b' ');
-    if graphic { printable(octets, MOST_NAME) } else { lidr_schema::hex::encode(octets.get(..MOST_NAME / 2).unwrap_or(octets)) }
-}
-
 fn name(octets: &[u8]) -> Option<Name> {
-    (!octets.is_empty()).then(|| Name::from(text(octets)))
+    (!octets.is_empty()).then(|| Name::from(identifier(octets, MOST_NAME)))
 }
 
 const fn payload(tag: u32) -> Payload {
