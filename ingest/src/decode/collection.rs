@@ -1,7 +1,7 @@
 //! Decoders on captures that others made, where they lie beside the workspace; the values are those of other programs.
 use std::path::Path;
 
-use super::testing::key;
+use super::{ports::Ports, testing::key};
 use crate::{
     run::{Config, run},
     source::{Input, Reader},
@@ -10,13 +10,20 @@ use crate::{
 
 /// The rows of one table; none where the capture is not there.
 fn lines(capture: &str, table: &str, workers: usize) -> Option<Vec<Line>> {
+    lines_with(&[], capture, table, workers)
+}
+
+/// The same, with ports given to protocols.
+fn lines_with(ports: &[&str], capture: &str, table: &str, workers: usize) -> Option<Vec<Line>> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/captures").join(capture);
     if !path.exists() {
         return None;
     }
     let reader = Reader::open(&[Input::Path { sensor: None, path }]).unwrap();
     let mut sink = Lines::default();
-    run(reader, &Config::new("here", workers, key(), "test"), &mut sink, &mut |_| {}).unwrap();
+    let ports = Ports::read(&ports.iter().map(|p| (*p).to_owned()).collect::<Vec<_>>()).unwrap();
+    let config = Config { ports, ..Config::new("here", workers, key(), "test") };
+    run(reader, &config, &mut sink, &mut |_| {}).unwrap();
     Some(sink.tables.remove(table).unwrap_or_default())
 }
 
@@ -127,4 +134,28 @@ fn handover_is_counted_as_the_reference_says() {
     assert_eq!(columns(&all, &names), want);
     let Some(odd) = lines("li/pspdu.pcap", "oddity", 1) else { return };
     assert_eq!(odd.len(), 0, "{odd:?}");
+}
+
+#[test]
+fn call_content_is_read_where_its_port_is_given() {
+    let Some(all) = lines_with(&["ccc=50001,50002,50003"], "li/vectors.pcap", "delivery", 2) else { return };
+    let got = columns(&all, &["protocol", "format", "pdus", "bytes", "dest_port", "trust"]);
+    let want = [50001, 50002, 50003].map(|port| format!("ccc ipv4 1 28 {port} inferred"));
+    assert_eq!(got.into_iter().filter(|line| line.starts_with("ccc")).collect::<Vec<_>>(), want);
+}
+
+/// Captures of other protocols, among them RADIUS, DNS, GTP, SIP and tunnels of many kinds.
+#[test]
+fn nothing_else_is_taken_for_product() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/captures");
+    for folder in ["lateral", "mgmt", "telecom", "tunnel"] {
+        for entry in root.join(folder).read_dir().into_iter().flatten() {
+            let name = entry.unwrap().file_name().into_string().unwrap();
+            if !name.ends_with("pcap") && !name.ends_with("pcapng") {
+                continue;
+            }
+            let rows = lines(&format!("{folder}/{name}"), "delivery", 1).unwrap();
+            assert_eq!(columns(&rows, &["protocol"]), [""; 0], "{folder}/{name}");
+        }
+    }
 }
