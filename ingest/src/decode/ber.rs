@@ -307,12 +307,16 @@ mod tests {
         assert_eq!(integer(&[2, 2, 0, 5]), (Ok(5), true));
         assert_eq!(integer(&[2, 0x80, 5, 0, 0]).0.unwrap_err().what, "indefinite");
         assert_eq!(integer(&[2, 0x85, 1, 0, 0, 0, 0, 5]).0.unwrap_err().what, "long");
-        assert_eq!(integer(&[2, 0x84, 0xff, 0xff, 0xff, 0xff, 5]).0, Err(Bad { what: "length", needed: 0xffff_ffff, had: 1 }));
+        assert_eq!(
+            integer(&[2, 0x84, 0xff, 0xff, 0xff, 0xff, 5]).0,
+            Err(Bad { what: "length", needed: 0xffff_ffff, had: 1 })
+        );
     }
 
     #[test]
     fn integers_keep_their_sign() {
-        for (octets, want) in [(&[0xff_u8][..], Some(-1)), (&[0x80], Some(-128)), (&[0, 0x80], Some(128)), (&[], None)] {
+        for (octets, want) in [(&[0xff_u8][..], Some(-1)), (&[0x80], Some(-128)), (&[0, 0x80], Some(128)), (&[], None)]
+        {
             assert_eq!(signed(octets), want, "{octets:?}");
         }
         assert_eq!(signed(&[0x7f; 8]), Some(0x7f7f_7f7f_7f7f_7f7f));

@@ -19,13 +19,13 @@ use super::{
     Protocol, Rows, Segment, Transport, Verdict,
     ber::{
         Bad, Ber, Head, Notes,
-        stream::Message,
+        stream::{Message, Stream},
         walk::{Visit, Want},
     },
     cursor::printable,
     delivery::{
         Count, Facts, Series, Subject, Unit,
-        stream::{Delivered, Handover, wrong},
+        decoder::{Counted, Delivered, wrong},
     },
 };
 
@@ -35,7 +35,7 @@ pub(super) const PROTOCOL: Protocol = Protocol {
     transport: Transport::Stream,
     ports: &[],
     probe: |data, _| Cdc::begins(data),
-    start: || Box::<Handover<Cdc>>::default(),
+    start: || Counted::boxed(Stream::<Cdc>::default()),
 };
 
 /// Characters of a case id and of a CCC-ID, at most (PCESP: 25 and 20).
@@ -134,7 +134,9 @@ impl Visit<Place> for Cdc {
             (Place::Outside, 0x30) => Place::Pdu,
             (Place::Pdu, 0xa1) => Place::Choice,
             (Place::Choice, tag) => Place::Message(event(tag)),
-            (Place::Message(Event::Close), 0xa3) | (Place::Message(Event::Open), 0xa5) | (Place::Channel, 0xa1) => Place::Channel,
+            (Place::Message(Event::Close), 0xa3) | (Place::Message(Event::Open), 0xa5) | (Place::Channel, 0xa1) => {
+                Place::Channel
+            }
             (Place::Message(_), 0x80 | 0x81) | (Place::Channel, 0x80 | 0x81) => return Want::Value,
             _ => return Want::Nothing,
         })
@@ -184,7 +186,13 @@ impl Delivered for Cdc {
         };
         let count = Count { pdus: 1, bytes: self.bytes, ..Count::default() };
         let facts = Facts { ne_name: self.element, ..Facts::default() };
-        series.count(segment, (Self::NAME, id), subject, Unit { count, facts, sequence: None, records: self.name.into_iter().collect() }, rows);
+        series.count(
+            segment,
+            (Self::NAME, id),
+            subject,
+            Unit { count, facts, sequence: None, records: self.name.into_iter().collect() },
+            rows,
+        );
     }
 }
 

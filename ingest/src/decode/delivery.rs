@@ -8,7 +8,7 @@
 //!
 //! Bounded: series beyond 4096 in one conversation are counted together, without task, correlation and sequence numbers, which
 //! would be mixed, and said once. Sequence numbers wrap at 32 bits; one that goes back is a repeat or comes late.
-pub(super) mod stream;
+pub(super) mod decoder;
 
 use std::collections::{BTreeSet, HashMap};
 use std::hash::Hash;

@@ -22,11 +22,11 @@ use pdu::{MOST_LIID, Payload, Pdu};
 
 use super::{
     Protocol, Rows, Segment, Transport,
-    ber::stream::Message,
+    ber::stream::{Message, Stream},
     cursor::identifier,
     delivery::{
         Count, Facts, Series, Subject, Unit,
-        stream::{Delivered, Handover, wrong},
+        decoder::{Counted, Delivered, wrong},
     },
 };
 
@@ -36,7 +36,7 @@ pub(super) const PROTOCOL: Protocol = Protocol {
     transport: Transport::Stream,
     ports: &[],
     probe: |data, _| Pdu::begins(data),
-    start: || Box::<Handover<Pdu>>::default(),
+    start: || Counted::boxed(Stream::<Pdu>::default()),
 };
 
 impl Delivered for Pdu {

@@ -9,7 +9,10 @@ use lidr_schema::{Kind, Name};
 
 use super::{
     Decoder, Progress, Protocol, Rows, Segment, Transport, Verdict,
-    delivery::{Count, Facts, Series, Subject, Unit},
+    delivery::{
+        Count, Facts, Series, Subject, Unit,
+        decoder::{Counted, Product},
+    },
 };
 use crate::frame::encapsulation::{self, Read};
 
@@ -59,19 +62,20 @@ fn maybe(read: Read) -> Verdict {
 }
 
 fn start(read: fn(&[u8]) -> Read) -> Box<dyn Decoder> {
-    Box::new(Mirror { read, series: Series::new("mirror") })
+    Counted::boxed(Mirror(read))
 }
 
-struct Mirror {
-    read: fn(&[u8]) -> Read,
-    series: Series<(&'static str, Option<u64>, Option<u32>)>,
-}
+/// Reads the header of one kind.
+struct Mirror(fn(&[u8]) -> Read);
 
-impl Decoder for Mirror {
-    fn decode(&mut self, segment: Segment<'_>, rows: &mut Rows<'_>) -> Progress {
-        self.series.expire(segment.last.eff, rows);
+impl Product for Mirror {
+    /// Kind, network or session, intercept.
+    type Id = (&'static str, Option<u64>, Option<u32>);
+    const NAME: &'static str = "mirror";
+
+    fn decode(&mut self, segment: &Segment<'_>, series: &mut Series<Self::Id>, rows: &mut Rows<'_>) -> Progress {
         // What is no copy was counted under its name when the frame was opened.
-        if let Ok(inside) = (self.read)(segment.data) {
+        if let Ok(inside) = (self.0)(segment.data) {
             let bytes = (segment.data.len() as u64 + u64::from(segment.cut)).saturating_sub(inside.skip as u64);
             let count = Count {
                 pdus: 1,
@@ -87,21 +91,9 @@ impl Decoder for Mirror {
                 liid: None,
             };
             let id = (inside.name, inside.id, inside.intercept);
-            self.series.count(&segment, ("mirror", id), subject, Unit { count, facts, ..Unit::default() }, rows);
+            series.count(segment, (Self::NAME, id), subject, Unit { count, facts, ..Unit::default() }, rows);
         }
         Progress::Taken(segment.data.len())
-    }
-
-    fn deadline(&self) -> Option<i64> {
-        self.series.deadline()
-    }
-
-    fn expire(&mut self, now: i64, rows: &mut Rows<'_>) {
-        self.series.expire(now, rows);
-    }
-
-    fn end(&mut self, now: i64, rows: &mut Rows<'_>) {
-        self.series.end(now, rows);
     }
 }
 
@@ -121,11 +113,18 @@ mod tests {
         let other = hex(&format!("100088be00000007106418660000001 2{INNER}"));
         let out = run(&GRE, &[src(0, &one), src(S, &one), src(2 * S, &other), src(70 * S, &one)]);
         let rows = delivery(&out);
-        let told: Vec<_> = rows.iter().map(|(_, r)| (r.format.as_deref(), r.correlation, r.state.as_ref(), r.pdus)).collect();
+        let told: Vec<_> =
+            rows.iter().map(|(_, r)| (r.format.as_deref(), r.correlation, r.state.as_ref(), r.pdus)).collect();
         let e = Some("erspan2");
         assert_eq!(
             told,
-            [(e, Some(0x65), "open", 2), (e, Some(0x66), "open", 1), (e, Some(0x65), "part", 1), (e, Some(0x65), "end", 0), (e, Some(0x66), "end", 0)]
+            [
+                (e, Some(0x65), "open", 2),
+                (e, Some(0x66), "open", 1),
+                (e, Some(0x65), "part", 1),
+                (e, Some(0x65), "end", 0),
+                (e, Some(0x66), "end", 0)
+            ]
         );
         assert!(rows.iter().all(|(_, r)| r.protocol == "mirror" && r.task.is_none()));
         assert_eq!(rows.iter().map(|(_, r)| r.bytes).sum::<u64>(), 4 * 42);

@@ -15,10 +15,12 @@ mod dtcp;
 mod hi;
 mod hi1;
 mod http;
+mod inner;
 mod mirror;
 pub mod pairs;
 pub mod ports;
 mod radius;
+mod redbackli;
 mod rows;
 mod snmp;
 mod ssh;
@@ -94,6 +96,7 @@ pub const ALL: &[Protocol] = &[
     mirror::TZSP,
     mirror::JMIRROR,
     mirror::SHIM,
+    redbackli::PROTOCOL,
     ccc::PROTOCOL,
 ];
 

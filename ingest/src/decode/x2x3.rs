@@ -19,21 +19,29 @@ use lidr_schema::Key;
 use header::{Attributes, Found, HEADER, Header, UnitKind};
 
 use super::{
-    Decoder, Odd, Progress, Protocol, Rows, Segment, Transport, Verdict,
-    delivery::{Series, Subject},
+    Odd, Progress, Protocol, Rows, Segment, Transport, Verdict,
+    delivery::{
+        Series, Subject,
+        decoder::{Counted, Product},
+    },
 };
 use crate::record::Dir;
 
 /// X2 and X3 over TCP.
-pub(super) const X2X3: Protocol =
-    Protocol { name: "x2x3", transport: Transport::Stream, ports: &[], probe, start: || Box::new(X2x3::default()) };
+pub(super) const X2X3: Protocol = Protocol {
+    name: X2x3::NAME,
+    transport: Transport::Stream,
+    ports: &[],
+    probe,
+    start: || Counted::boxed(X2x3::default()),
+};
 /// X2 and X3 over UDP.
 pub(super) const UDP: Protocol = Protocol {
-    name: "x2x3",
+    name: X2x3::NAME,
     transport: Transport::Datagram,
     ports: &[],
     probe: probe_datagram,
-    start: || Box::new(X2x3 { whole: true, ..X2x3::default() }),
+    start: || Counted::boxed(X2x3 { whole: true, ..X2x3::default() }),
 };
 
 fn probe(data: &[u8], _: Dir) -> Verdict {
@@ -67,21 +75,14 @@ fn set<T>(pair: &mut [T; 2], dir: Dir, value: T) {
     }
 }
 
+#[derive(Default)]
 struct X2x3 {
-    /// By task; by the identifier's octets, all zero for none.
-    series: Series<[u8; 16]>,
     /// Per direction: the version of its units, kept to find the next header after a loss.
     version: [Option<u16>; 2],
     /// Per direction: searching for the next header.
     lost: [bool; 2],
     /// Datagrams.
     whole: bool,
-}
-
-impl Default for X2x3 {
-    fn default() -> Self {
-        Self { series: Series::new(X2X3.name), version: [None; 2], lost: [false; 2], whole: false }
-    }
 }
 
 impl X2x3 {
@@ -103,28 +104,11 @@ impl X2x3 {
             Found::Needs(length) => Some(Progress::NeedMore(length)),
         }
     }
-
-    fn unit(&mut self, segment: &Segment<'_>, header: Header, attributes: &[u8], rows: &mut Rows<'_>) {
-        let read = Attributes::read(attributes, rows.key);
-        if let Some(needed) = read.short {
-            odd(segment, "malformed", "attributes", (needed, attributes.len()), rows);
-        } else if read.misshapen {
-            odd(segment, "malformed", "attribute length", (0, attributes.len()), rows);
-        }
-        let protocol = match header.kind {
-            UnitKind::Acknowledgement => return self.series.answer(segment, rows),
-            UnitKind::Keepalive => return self.series.keepalive(segment, rows),
-            UnitKind::X2 => "x2",
-            UnitKind::X3 => "x3",
-        };
-        let subject = |key: &Key| Subject { task: header.task(key), ..Subject::default() };
-        self.series.count(segment, (protocol, header.xid), subject, read.unit(&header), rows);
-    }
 }
 
 impl X2x3 {
     /// Units from front to back; what is left over is odd.
-    fn datagram(&mut self, segment: &Segment<'_>, rows: &mut Rows<'_>) -> Progress {
+    fn datagram(&mut self, segment: &Segment<'_>, series: &mut Series<Id>, rows: &mut Rows<'_>) -> Progress {
         let kind = if segment.cut > 0 { "truncated" } else { "malformed" };
         let mut rest = segment.data;
         while !rest.is_empty() {
@@ -141,7 +125,7 @@ impl X2x3 {
             };
             set(&mut self.version, segment.dir, Some(header.version));
             let whole = header.whole();
-            self.unit(segment, header, attributes, rows);
+            count(segment, header, attributes, series, rows);
             let next = usize::try_from(whole).ok().and_then(|whole| rest.get(whole..));
             if next.is_none() && segment.cut == 0 {
                 odd(segment, kind, "payload", (whole, rest.len()), rows);
@@ -150,6 +134,26 @@ impl X2x3 {
         }
         Progress::Taken(segment.data.len())
     }
+}
+
+/// The task: the identifier's octets, all zero for none.
+type Id = [u8; 16];
+
+fn count(segment: &Segment<'_>, header: Header, attributes: &[u8], series: &mut Series<Id>, rows: &mut Rows<'_>) {
+    let read = Attributes::read(attributes, rows.key);
+    if let Some(needed) = read.short {
+        odd(segment, "malformed", "attributes", (needed, attributes.len()), rows);
+    } else if read.misshapen {
+        odd(segment, "malformed", "attribute length", (0, attributes.len()), rows);
+    }
+    let protocol = match header.kind {
+        UnitKind::Acknowledgement => return series.answer(segment, rows),
+        UnitKind::Keepalive => return series.keepalive(segment, rows),
+        UnitKind::X2 => "x2",
+        UnitKind::X3 => "x3",
+    };
+    let subject = |key: &Key| Subject { task: header.task(key), ..Subject::default() };
+    series.count(segment, (protocol, header.xid), subject, read.unit(&header), rows);
 }
 
 fn odd(
@@ -164,17 +168,19 @@ fn odd(
     rows.odd(mark, segment.last.eff, Odd { kind, detail, needed, had: Some(had as u64) });
 }
 
-impl Decoder for X2x3 {
-    fn decode(&mut self, segment: Segment<'_>, rows: &mut Rows<'_>) -> Progress {
-        self.series.expire(segment.last.eff, rows);
+impl Product for X2x3 {
+    type Id = Id;
+    const NAME: &'static str = "x2x3";
+
+    fn decode(&mut self, segment: &Segment<'_>, series: &mut Series<Id>, rows: &mut Rows<'_>) -> Progress {
         if self.whole {
-            return self.datagram(&segment, rows);
+            return self.datagram(segment, series, rows);
         }
         if segment.gap > 0 {
             set(&mut self.lost, segment.dir, true);
         }
         if get(&self.lost, segment.dir)
-            && let Some(progress) = self.search(&segment)
+            && let Some(progress) = self.search(segment)
         {
             return progress;
         }
@@ -185,7 +191,7 @@ impl Decoder for X2x3 {
             if self.version == [None; 2] {
                 return Progress::NotMine;
             }
-            self.lose(&segment, rows);
+            self.lose(segment, rows);
             return Progress::Taken(1);
         };
         let Some(attributes) = segment.data.get(HEADER..header.length) else {
@@ -193,22 +199,10 @@ impl Decoder for X2x3 {
         };
         set(&mut self.version, segment.dir, Some(header.version));
         let whole = header.whole();
-        self.unit(&segment, header, attributes, rows);
+        count(segment, header, attributes, series, rows);
         match usize::try_from(whole) {
             Ok(whole) if whole <= segment.data.len() => Progress::Taken(whole),
             _ => Progress::Skip(whole),
         }
-    }
-
-    fn deadline(&self) -> Option<i64> {
-        self.series.deadline()
-    }
-
-    fn expire(&mut self, now: i64, rows: &mut Rows<'_>) {
-        self.series.expire(now, rows);
-    }
-
-    fn end(&mut self, now: i64, rows: &mut Rows<'_>) {
-        self.series.end(now, rows);
     }
 }

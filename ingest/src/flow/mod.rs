@@ -152,7 +152,7 @@ impl Flow {
             protocol: None,
             unsure: false,
             trust: "port",
-            probing: Probing { over: record.carrier, ..Probing::default() },
+            probing: Probing::default(),
             streams: None,
             ordinals: Ordinals::default(),
             template: None,

@@ -10,8 +10,8 @@ table! {
     /// Product of one task on one stream and interval: X2, X3, HI2, HI3, CCC, CDC, mirrors. Rows `open`, `part` and `end` add up.
     /// No payload is kept.
     "delivery" by "ne" {
-        /// `x2`, `x3`, `hi2`, `hi3`, `ccc`, `cdc`, `sii`, `mirror`; `x2x3` and `hi` for what does not say which of the two it is: keepalives
-        /// alone, encrypted payload.
+        /// `x2`, `x3`, `hi2`, `hi3`, `ccc` (also the mirrors of Cisco routers), `cdc`, `redbackli`, `mirror`; `x2x3` and `hi` for
+        /// what does not say which of the two it is: keepalives alone, encrypted payload.
         protocol: Name,
         /// `open`, `part` or `end`.
         state: Name,

@@ -113,7 +113,8 @@ impl<M: Message> Side<M> {
                 Step::Passed(octets) => {
                     let passed = at as u64 + octets;
                     at = usize::try_from(passed).map_or(data.len(), |passed| passed.min(data.len()));
-                    let progress = if passed > data.len() as u64 { Progress::Skip(passed) } else { Progress::Taken(at) };
+                    let progress =
+                        if passed > data.len() as u64 { Progress::Skip(passed) } else { Progress::Taken(at) };
                     if open.walk.is_over() {
                         return Read::Whole(open.message, open.first, progress);
                     }

@@ -112,7 +112,12 @@ impl<P: Copy> Walk<P> {
             Want::Inside(inside) if head.is_constructed() => Some(inside),
             _ => None,
         };
-        let level = Level { place: inside, start: inner, end: head.length.map(|_| end), limit: head.length.map_or(limit, |_| end) };
+        let level = Level {
+            place: inside,
+            start: inner,
+            end: head.length.map(|_| end),
+            limit: head.length.map_or(limit, |_| end),
+        };
         if level.end.is_none() && !head.is_constructed() {
             return Step::Bad(Bad::new("indefinite"));
         }
@@ -247,7 +252,8 @@ mod tests {
         let leaf = (prop::sample::select(vec![0x80_u8, 0x04, 0x85]), prop::collection::vec(any::<u8>(), 0..200));
         let leaf = leaf.prop_map(|(tag, octets)| Made::Leaf(tag, octets));
         let inside = leaf.prop_recursive(6, 24, 4, |inner| {
-            (prop::sample::select(vec![0x30_u8, 0xa0, 0xa5]), prop::collection::vec(inner, 0..4)).prop_map(|(tag, all)| Made::Node(tag, all))
+            (prop::sample::select(vec![0x30_u8, 0xa0, 0xa5]), prop::collection::vec(inner, 0..4))
+                .prop_map(|(tag, all)| Made::Node(tag, all))
         });
         prop::collection::vec(inside, 0..4).prop_map(|all| Made::Node(0x30, all))
     }
@@ -290,10 +296,15 @@ mod tests {
         assert_eq!(walked(&nested(MOST_DEPTH + 1), 7).err().unwrap().what, "depth");
         let unwanted = [&[0x30, 0x80][..], &[0xa5, 0x80].repeat(40), &[0, 0].repeat(41)].concat();
         assert_eq!(walked(&unwanted, 7).err().unwrap().what, "depth", "what nobody wants is bounded as well");
-        for long in [&[0x30, 0x84, 0xff, 0xff, 0xff, 0xff][..], &[0x30, 4, 0x80, 3, 0, 0], &[0x30, 2, 0xa0, 0x80, 0, 0]] {
+        for long in [&[0x30, 0x84, 0xff, 0xff, 0xff, 0xff][..], &[0x30, 4, 0x80, 3, 0, 0], &[0x30, 2, 0xa0, 0x80, 0, 0]]
+        {
             assert_eq!(walked(long, 9).err().unwrap().what, "length", "{long:?}");
         }
-        assert_eq!(walked(&[0x30, 3, 0x80, 0x80, 0], 9).err().unwrap().what, "indefinite", "a primitive value has a length");
+        assert_eq!(
+            walked(&[0x30, 3, 0x80, 0x80, 0], 9).err().unwrap().what,
+            "indefinite",
+            "a primitive value has a length"
+        );
         assert_eq!(walked(&[0x30, 0x80, 0x9f, 0xff, 0xff, 0xff, 0x7f, 0], 9).err().unwrap().what, "tag");
     }
 

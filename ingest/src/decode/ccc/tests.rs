@@ -64,7 +64,10 @@ fn content_is_asserted_when_three_agree() {
 #[test]
 fn content_held_late_opens_late() {
     let out = run(&PROTOCOL, &[0, 10, 20, 21, 30].map(|s| src(NOW + s * S, hex(SMALL))));
-    let got: Vec<_> = delivery(&out).iter().map(|(h, r)| ((h.ts.0 - NOW) / S, (h.due.0 - NOW) / S, r.state.to_string(), r.pdus)).collect();
+    let got: Vec<_> = delivery(&out)
+        .iter()
+        .map(|(h, r)| ((h.ts.0 - NOW) / S, (h.due.0 - NOW) / S, r.state.to_string(), r.pdus))
+        .collect();
     assert_eq!(got, [(0, 22, "open".into(), 4), (30, 30, "end".into(), 1)]);
 }
 
@@ -87,7 +90,16 @@ fn what_disagrees_is_not_taken_for_content() {
     };
     let longer = [&good[..], &[0]].concat();
     let late = Step { eff: NOW + 2 * 86_400 * S, ..src(0, hex(TIMED)) };
-    let others = [change(4, 0x65), change(7, 90), change(14, 1), change(12, 0), longer, good[..good.len() - 1].to_vec(), vec![0; 40], vec![]];
+    let others = [
+        change(4, 0x65),
+        change(7, 90),
+        change(14, 1),
+        change(12, 0),
+        longer,
+        good[..good.len() - 1].to_vec(),
+        vec![0; 40],
+        vec![],
+    ];
     for bad in others {
         let steps = [src(NOW, &good), src(NOW, &good), src(NOW, &bad), src(NOW, &good), src(NOW, &good)];
         assert!(run(&PROTOCOL, &steps).is_empty(), "{bad:02x?}");
@@ -128,7 +140,8 @@ fn other_protocols_are_never_likely() {
     let gtp = "30ff001cdeadbeef4500001c0001000040117cc5c0000201cb007109303900350008d164";
     let jmirror = "00000300000000904500001c0001000040117cc5c0000201cb007109303900350008d164";
     let shim = "600004d2000022b802aa0000000202aa0000000108004500001c0001000040117cc5c0000201cb007109303900350008d164";
-    let redback = "0104000000070204000003e90304000000370401010001004500001c0001000040117cc5c0000201cb007109303900350008d164";
+    let redback =
+        "0104000000070204000003e90304000000370401010001004500001c0001000040117cc5c0000201cb007109303900350008d164";
     for other in [dns, radius, gtp, jmirror, shim, redback].map(hex) {
         assert_eq!((PROTOCOL.probe)(&other, Dir::Src), Verdict::Maybe);
         assert!(run(&PROTOCOL, &times(9, &other)).is_empty());

@@ -7,7 +7,8 @@ use crate::record::Dir;
 
 const OPEN: &str = "3046800103a141a33f800843415345303030318105434d545331820d3230323631313232313131355aa30e300c8004303030318104434d5331a50a80083136\
     393039303630880103";
-const RELEASE: &str = "3035800103a130a82e800843415345303030318105434d545331820d3230323631313232313131355aa30c8004303030318104434d5331";
+const RELEASE: &str =
+    "3035800103a130a82e800843415345303030318105434d545331820d3230323631313232313131355aa30c8004303030318104434d5331";
 
 fn tlv(tag: u8, inner: &[u8]) -> Vec<u8> {
     [&[tag, 0x82][..], &(inner.len() as u16).to_be_bytes(), inner].concat()
@@ -21,7 +22,12 @@ fn message(kind: u8, case: &str, fields: &[u8]) -> Vec<u8> {
 
 fn shown(steps: &[Step]) -> String {
     let out = run(&PROTOCOL, steps);
-    delivery(&out).into_iter().map(|(h, r)| format!("{} {} {r:?}", h.ts.0, h.due.0)).chain(oddities(&out)).collect::<Vec<_>>().join("\n")
+    delivery(&out)
+        .into_iter()
+        .map(|(h, r)| format!("{} {} {r:?}", h.ts.0, h.due.0))
+        .chain(oddities(&out))
+        .collect::<Vec<_>>()
+        .join("\n")
 }
 
 #[test]
@@ -31,7 +37,11 @@ fn published_messages_are_read() {
     let [(_, open), (_, release)] = rows.as_slice() else { panic!("{rows:?}") };
     let case = Some(key().pseudonym(Kind::Liid, "CASE0001"));
     assert_eq!((&*open.protocol, open.pdus, open.records.as_deref(), open.bytes), ("cdc", 1, Some("ccopen"), 65));
-    assert_eq!((open.liid, open.task), (case, Some(key().pseudonym(Kind::Cccid, "16909060"))), "0x01020304, as its content has it");
+    assert_eq!(
+        (open.liid, open.task),
+        (case, Some(key().pseudonym(Kind::Cccid, "16909060"))),
+        "0x01020304, as its content has it"
+    );
     assert_eq!((release.liid, release.task, release.records.as_deref()), (case, None, Some("release")));
     assert_eq!((open.ne_name.as_deref(), oddities(&out)), (Some("CMTS1"), vec![]));
     let text = format!("{out:?}");
@@ -41,12 +51,18 @@ fn published_messages_are_read() {
 #[test]
 fn every_kind_has_its_name() {
     let kinds: Vec<u8> = (0xa1..=0xb4).filter(|tag| name(u32::from(*tag)).is_some()).collect();
-    let out = run(&PROTOCOL, &[dst(0, kinds.iter().flat_map(|k| message(*k, "C1", &tlv(0xa3, &tlv(0x80, b"0001")))).collect::<Vec<_>>())]);
+    let out = run(
+        &PROTOCOL,
+        &[dst(0, kinds.iter().flat_map(|k| message(*k, "C1", &tlv(0xa3, &tlv(0x80, b"0001")))).collect::<Vec<_>>())],
+    );
     let rows = delivery(&out);
     // A closing names its channel, here 1; all others are of no channel that is read.
     assert_eq!(rows.iter().map(|(_, r)| r.pdus).collect::<Vec<_>>(), [13, 1]);
     assert_eq!(rows[0].1.records.as_deref().unwrap().split(';').count(), 13);
-    assert_eq!((rows[1].1.records.as_deref(), rows[1].1.task), (Some("ccclose"), Some(key().pseudonym(Kind::Cccid, "1"))));
+    assert_eq!(
+        (rows[1].1.records.as_deref(), rows[1].1.task),
+        (Some("ccclose"), Some(key().pseudonym(Kind::Cccid, "1")))
+    );
     let pair = tlv(0xa5, &tlv(0xa1, &[tlv(0x80, b"77"), tlv(0x81, b"78")].concat()));
     let rows = delivery(&run(&PROTOCOL, &[src(0, message(0xa3, "C1", &pair))]));
     assert_eq!(rows[0].1.task, Some(key().pseudonym(Kind::Cccid, "77")), "the first of a pair");
@@ -66,13 +82,32 @@ fn the_probe_knows_the_shape() {
         assert_eq!((PROTOCOL.probe)(&good, Dir::Src), Verdict::Certain);
         (1..16).for_each(|n| assert_eq!((PROTOCOL.probe)(&good[..n], Dir::Src), Verdict::Maybe, "{n}"));
     }
-    for (at, to) in [(0, 0x31), (2, 0x81), (3, 2), (4, 5), (5, 0xa2), (7, 0xa0), (7, 0xb5), (9, 0x81), (10, 0), (10, 26), (11, 0x07), (1, 4), (6, 0x46)] {
+    for (at, to) in [
+        (0, 0x31),
+        (2, 0x81),
+        (3, 2),
+        (4, 5),
+        (5, 0xa2),
+        (7, 0xa0),
+        (7, 0xb5),
+        (9, 0x81),
+        (10, 0),
+        (10, 26),
+        (11, 0x07),
+        (1, 4),
+        (6, 0x46),
+    ] {
         let mut bad = hex(OPEN);
         bad[at] = to;
         assert_eq!((PROTOCOL.probe)(&bad, Dir::Src), Verdict::No, "{at} {to}");
     }
     // LDAP bind, SNMP, a certificate, a PS-PDU.
-    for other in ["300c020101600702010304008000", "302902010104067075626c6963a01c", "308204a230820388", "305ca15480080400020205011100810d"] {
+    for other in [
+        "300c020101600702010304008000",
+        "302902010104067075626c6963a01c",
+        "308204a230820388",
+        "305ca15480080400020205011100810d",
+    ] {
         assert_eq!((PROTOCOL.probe)(&hex(other), Dir::Src), Verdict::No, "{other}");
     }
 }

@@ -119,7 +119,10 @@ impl Message for Pdu {
 
 impl Visit<Place> for Pdu {
     fn wants(&self, place: Place, head: Head) -> Want<Place> {
-        use Place::{Cc, Ccs, Communication, Container, Contents, Header, Integrity, Iri, Iris, Network, Notice, Opaque, Outside, Payload, Pdu, Transport};
+        use Place::{
+            Cc, Ccs, Communication, Container, Contents, Header, Integrity, Iri, Iris, Network, Notice, Opaque,
+            Outside, Payload, Pdu, Transport,
+        };
         Want::Inside(match (place, head.tag) {
             (Outside, 0x30) => Pdu,
             (Pdu, 0xa1) => Header,

@@ -83,13 +83,19 @@ fn captured_units_are_read() {
     let out = run(&PROTOCOL, &[src(5, hex(BEGIN)), src(6, hex(ECHO)), src(7, hex(KEEPALIVE))]);
     let rows = delivery(&out);
     let [(_, iri), (_, cc)] = rows.as_slice() else { panic!("{rows:?}") };
-    assert_eq!((&*iri.protocol, iri.pdus, iri.records.as_deref(), iri.format.as_deref()), ("hi2", 1, Some("begin"), Some("ip")));
+    assert_eq!(
+        (&*iri.protocol, iri.pdus, iri.records.as_deref(), iri.format.as_deref()),
+        ("hi2", 1, Some("begin"), Some("ip"))
+    );
     assert_eq!((&*cc.protocol, cc.pdus, cc.from_target, cc.to_target, cc.records.as_deref()), ("hi3", 1, 1, 0, None));
     assert_eq!((iri.bytes, cc.bytes), (0x36, 0x60));
     assert_eq!((iri.keepalives, cc.keepalives), (1, 0));
     for row in [iri, cc] {
         assert_eq!(row.liid, Some(key().pseudonym(Kind::Liid, "XP45NN710T")));
-        assert_eq!((row.task, row.target, row.correlation, row.cleartext, row.encrypted), (None, None, Some(7), true, 0));
+        assert_eq!(
+            (row.task, row.target, row.correlation, row.cleartext, row.encrypted),
+            (None, None, Some(7), true, 0)
+        );
         let names = [&row.country, &row.operator, &row.ne_name, &row.point].map(|n| n.clone().unwrap());
         assert_eq!(names, ["NZ", "Libtrace", "Libtracedevlab", "test01"]);
         assert_eq!((row.first_seq, row.last_seq, row.missing), (Some(0), Some(0), 0));
@@ -102,11 +108,19 @@ fn captured_units_are_read() {
 fn made_units_are_read() {
     let out = run(&PROTOCOL, &[src(5, [hex(CC_WIDE), hex(REPORT), hex(INTEGRITY)].concat())]);
     let rows = delivery(&out);
-    let got: Vec<_> = rows.iter().map(|(_, r)| (&*r.protocol, r.correlation, r.pdus, r.integrity, r.format.as_deref())).collect();
+    let got: Vec<_> =
+        rows.iter().map(|(_, r)| (&*r.protocol, r.correlation, r.pdus, r.integrity, r.format.as_deref())).collect();
     let cin = Some(4_026_531_841);
-    assert_eq!(got, [("hi3", cin, 1, 0, Some("ip")), ("hi2", Some(78), 1, 0, Some("ts33128")), ("hi3", Some(99), 0, 1, None)]);
+    assert_eq!(
+        got,
+        [("hi3", cin, 1, 0, Some("ip")), ("hi2", Some(78), 1, 0, Some("ts33128")), ("hi3", Some(99), 0, 1, None)]
+    );
     assert_eq!(rows[1].1.records.as_deref(), Some("report"));
-    assert_eq!((rows[0].1.first_seq, rows[2].1.first_seq), (Some(42), None), "a check's number is of another row of numbers");
+    assert_eq!(
+        (rows[0].1.first_seq, rows[2].1.first_seq),
+        (Some(42), None),
+        "a check's number is of another row of numbers"
+    );
 }
 
 #[test]
@@ -134,7 +148,16 @@ fn lengths_of_every_form_say_the_same() {
 fn gaps_are_those_of_one_liid_and_cin() {
     let one = |liid: &[u8], cin, n| pdu(Form::Short, liid, cin, n, &tlv(Form::Short, 0xa1, &[]));
     let other = |n| pdu(Form::Short, b"a", 1, n, &tlv(Form::Short, 0xa0, &[]));
-    let units = [one(b"a", 1, 0), one(b"b", 1, 0), one(b"a", 2, 0), other(0), one(b"a", 1, 1), one(b"b", 1, 3), other(1), one(b"a", 2, 1)];
+    let units = [
+        one(b"a", 1, 0),
+        one(b"b", 1, 0),
+        one(b"a", 2, 0),
+        other(0),
+        one(b"a", 1, 1),
+        one(b"b", 1, 3),
+        other(1),
+        one(b"a", 2, 1),
+    ];
     let rows = delivery(&run(&PROTOCOL, &[src(0, units.concat())]));
     assert_eq!(rows.iter().map(|(_, r)| (r.pdus, r.missing)).collect::<Vec<_>>(), [(2, 0), (2, 2), (2, 0), (2, 0)]);
 }
@@ -157,17 +180,33 @@ fn notifications_are_reports_of_the_sender() {
     let told = |tag| pdu(Form::Short, b"LIID-1", 0, 0, &t(0xa3, &t(tag, &t(0x80, &[4]))));
     let out = run(&PROTOCOL, &[dst(5, [told(0xa1), told(0xa2), told(0xa3)].concat())]);
     let rows = tasking(&out);
-    let got: Vec<_> = rows.iter().map(|(_, r)| (&*r.op, r.message.as_deref().unwrap(), r.status.as_deref().unwrap())).collect();
-    assert_eq!(got, [("report", "liActivated", "active"), ("report", "liDeactivated", "deactivated"), ("report", "liModified", "modified")]);
+    let got: Vec<_> =
+        rows.iter().map(|(_, r)| (&*r.op, r.message.as_deref().unwrap(), r.status.as_deref().unwrap())).collect();
+    assert_eq!(
+        got,
+        [
+            ("report", "liActivated", "active"),
+            ("report", "liDeactivated", "deactivated"),
+            ("report", "liModified", "modified")
+        ]
+    );
     let (head, row) = &rows[0];
-    assert_eq!((row.ne, row.actor, row.dest_ip, head.src_ip), (Ip::v4([10, 0, 0, 2]), row.ne, Some(Ip::v4([10, 0, 0, 1])), row.ne));
-    assert_eq!((&*row.protocol, row.liid, row.ne_name.as_deref()), ("hi1", Some(key().pseudonym(Kind::Liid, "LIID-1")), Some("med1")));
+    assert_eq!(
+        (row.ne, row.actor, row.dest_ip, head.src_ip),
+        (Ip::v4([10, 0, 0, 2]), row.ne, Some(Ip::v4([10, 0, 0, 1])), row.ne)
+    );
+    assert_eq!(
+        (&*row.protocol, row.liid, row.ne_name.as_deref()),
+        ("hi1", Some(key().pseudonym(Kind::Liid, "LIID-1")), Some("med1"))
+    );
     assert!(delivery(&out).is_empty(), "no product");
 }
 
 #[test]
 fn a_binary_liid_is_hashed_as_its_digits() {
-    let one = |liid: &[u8]| delivery(&run(&PROTOCOL, &[src(0, pdu(Form::Short, liid, 1, 0, &tlv(Form::Short, 0xa1, &[])))]))[0].1.liid;
+    let one = |liid: &[u8]| {
+        delivery(&run(&PROTOCOL, &[src(0, pdu(Form::Short, liid, 1, 0, &tlv(Form::Short, 0xa1, &[])))]))[0].1.liid
+    };
     assert_eq!(one(&[0, 0xff]), Some(key().pseudonym(Kind::Liid, "00ff")));
     assert_eq!(one(b"A 1"), Some(key().pseudonym(Kind::Liid, "A 1")));
 }
@@ -183,9 +222,13 @@ fn what_does_not_follow_the_standard_is_odd_and_still_counted() {
     let mut long = cut(&hex("84050000000005"), &hex("8409ffffffffffffffffff"));
     (long[1], long[3]) = (long[1] + 4, long[3] + 4);
     let out = run(&PROTOCOL, &[src(0, long)]);
-    assert_eq!((delivery(&out)[0].1.pdus, delivery(&out)[0].1.first_seq, oddities(&out)), (1, None, vec!["malformed".into()]));
+    assert_eq!(
+        (delivery(&out)[0].1.pdus, delivery(&out)[0].1.first_seq, oddities(&out)),
+        (1, None, vec!["malformed".into()])
+    );
     assert_eq!(oddity(&out)[0].1.detail.as_deref(), Some("sequence"));
-    let out = run(&PROTOCOL, &[src(0, [cc(Form::Short, 0, &[0], 4), hex("3000"), cc(Form::Short, 1, &[0], 4)].concat())]);
+    let out =
+        run(&PROTOCOL, &[src(0, [cc(Form::Short, 0, &[0], 4), hex("3000"), cc(Form::Short, 1, &[0], 4)].concat())]);
     assert_eq!((delivery(&out)[0].1.pdus, oddities(&out)), (2, vec!["malformed".into()]), "the next one is found");
 }
 
@@ -223,14 +266,19 @@ fn the_probe_knows_the_domain_and_nothing_else() {
     }
     assert_eq!((PROTOCOL.probe)(&cc(Form::Indefinite, 0, &[0], 9), Dir::Src), Verdict::Certain);
     for bad in ["3084ffffffff", "308180a1820000", "300c020101600702010304008000", "16030100"] {
-        assert_eq!((PROTOCOL.probe)(&hex(bad), Dir::Src), if bad.starts_with("308180") { Verdict::Maybe } else { Verdict::No }, "{bad}");
+        assert_eq!(
+            (PROTOCOL.probe)(&hex(bad), Dir::Src),
+            if bad.starts_with("308180") { Verdict::Maybe } else { Verdict::No },
+            "{bad}"
+        );
     }
 }
 
 #[test]
 fn splits_anywhere_give_the_same_rows() {
     let notice = pdu(Form::Indefinite, b"x", 0, 0, &tlv(Form::Long, 0xa3, &tlv(Form::Short, 0xa1, &[])));
-    let all = [hex(BEGIN), hex(ECHO), cc(Form::Indefinite, 0, &[0, 1], 150), hex(INTEGRITY), notice, hex(KEEPALIVE)].concat();
+    let all =
+        [hex(BEGIN), hex(ECHO), cc(Form::Indefinite, 0, &[0, 1], 150), hex(INTEGRITY), notice, hex(KEEPALIVE)].concat();
     let whole = shown(&[src(3, &all)]);
     for at in 1..all.len() {
         let (a, b) = all.split_at(at);
@@ -241,7 +289,12 @@ fn splits_anywhere_give_the_same_rows() {
 
 #[test]
 fn every_truncation_is_survived() {
-    for unit in [BEGIN, ECHO, ANSWER, INTEGRITY, CC_WIDE, REPORT, KEEPALIVE].map(hex).into_iter().chain([cc(Form::Indefinite, 0, &[0], 30)]) {
+    for unit in [BEGIN, ECHO, ANSWER, INTEGRITY, CC_WIDE, REPORT, KEEPALIVE].map(hex).into_iter().chain([cc(
+        Form::Indefinite,
+        0,
+        &[0],
+        30,
+    )]) {
         for length in 0..unit.len() {
             let out = run(&PROTOCOL, &[src(0, &unit[..length])]);
             let pdus: u64 = delivery(&out).iter().map(|(_, r)| r.pdus).sum();
@@ -273,7 +326,18 @@ proptest! {
 
 #[test]
 fn no_identifier_leaves_in_clear() {
-    let out = run(&PROTOCOL, &[src(0, [hex(BEGIN), hex(ECHO), pdu(Form::Short, b"XP45NN710T", 0, 0, &tlv(Form::Short, 0xa3, &tlv(Form::Short, 0xa1, &[])))].concat())]);
+    let out = run(
+        &PROTOCOL,
+        &[src(
+            0,
+            [
+                hex(BEGIN),
+                hex(ECHO),
+                pdu(Form::Short, b"XP45NN710T", 0, 0, &tlv(Form::Short, 0xa3, &tlv(Form::Short, 0xa1, &[]))),
+            ]
+            .concat(),
+        )],
+    );
     let text = format!("{out:?}");
     assert!(!text.contains("XP45") && !text.contains("unknownuser"), "{text}");
     assert_eq!(testing::ends(&PROTOCOL).proto, 6);
