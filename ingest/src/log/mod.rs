@@ -29,7 +29,7 @@ use lidr_schema::{Ip, Key, problem::Problem};
 pub use mapping::Mapping;
 pub(crate) use row::Cells;
 pub use stream::RecordCounts;
-pub(crate) use stream::{Line, LogFile, Outcome};
+pub(crate) use stream::{Line, LogFile, MOST_HELD, Outcome};
 
 /// The mappings that come with lidr.
 pub const BUILT_IN: [(&str, &str); 4] = [

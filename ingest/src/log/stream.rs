@@ -29,7 +29,7 @@ use super::{
 use crate::source::Bytes;
 
 /// Records held for sorting.
-const MOST_HELD: usize = 500_000;
+pub(crate) const MOST_HELD: usize = 500_000;
 /// Octets of them.
 const MOST_OCTETS: usize = 128 << 20;
 /// Records without a time before the first that has one.
@@ -119,19 +119,8 @@ pub(crate) struct LogFile {
 }
 
 impl LogFile {
-    /// Reads the beginning of a file; what is wrong where none of it can be used.
+    /// Reads the beginning of a file, with room to sort so many records; what is wrong where none of it can be used.
     pub(crate) fn open(
-        bytes: Bytes,
-        input: u16,
-        file: &str,
-        mapping: Arc<Mapping>,
-        sources: Arc<Sources>,
-    ) -> io::Result<Result<Self, String>> {
-        Self::holding(MOST_HELD, bytes, input, file, mapping, sources)
-    }
-
-    /// The same, with room to sort so many records.
-    pub(super) fn holding(
         most_held: usize,
         bytes: Bytes,
         input: u16,

@@ -20,9 +20,9 @@ pub(super) struct Syslog<'a> {
     data: Vec<(String, String)>,
 }
 
-/// Fields that every line may have; those of structured data are `sd.ID.NAME`.
+/// Fields that every line may have (`level` is what the RFCs rank a message by, 0 to 7); those of structured data are `sd.ID.NAME`.
 pub(super) const FIELDS: [&str; 10] =
-    ["pri", "facility", "severity", "timestamp", "host", "app", "pid", "msgid", "content", "message"];
+    ["pri", "facility", "level", "timestamp", "host", "app", "pid", "msgid", "content", "message"];
 
 const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 
@@ -33,7 +33,7 @@ impl Syslog<'_> {
         let text = match name {
             "pri" => return number(|p| p),
             "facility" => return number(|p| p / 8),
-            "severity" => return number(|p| p % 8),
+            "level" => return number(|p| p % 8),
             "timestamp" => self.timestamp,
             "host" => self.host,
             "app" => self.app,
@@ -194,7 +194,7 @@ mod tests {
         let line = r#"<165>1 2026-11-20T02:13:05.003Z mdf1 admf 8710 ID47 [lims@32473 user="a\"b" rows="4"][x y="\n"] text here"#;
         let names = [
             "facility",
-            "severity",
+            "level",
             "timestamp",
             "host",
             "app",

@@ -293,7 +293,7 @@ fn a_file_larger_than_can_be_sorted_leaves_what_is_too_late_and_counts_it() {
     let order = |most_held| {
         let bytes = Bytes::new(Box::new(std::io::Cursor::new(log.as_bytes().to_vec()))).unwrap();
         let mapping = sources.find("a.rec").unwrap().unwrap();
-        let mut log = LogFile::holding(most_held, bytes, 0, "a.rec", mapping, Arc::clone(&sources)).unwrap().unwrap();
+        let mut log = LogFile::open(most_held, bytes, 0, "a.rec", mapping, Arc::clone(&sources)).unwrap().unwrap();
         let numbers: Vec<u64> = std::iter::from_fn(|| log.next().unwrap()).map(|l| l.number).collect();
         (numbers, log.counts().unsorted)
     };

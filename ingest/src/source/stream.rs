@@ -9,7 +9,7 @@ use super::{
     odd_of,
 };
 use crate::{
-    log::{Line, LogFile, Outcome, Sources},
+    log::{Line, LogFile, MOST_HELD, Outcome, Sources},
     record::Stamp,
 };
 
@@ -77,7 +77,8 @@ impl Stream {
         let of = match sources.filter(|_| !is_capture(&head)) {
             Some(sources) => match sources.find(&input.file_name()).map_err(CaptureError::Log)? {
                 Some(mapping) => {
-                    let log = LogFile::open(bytes, number, &input.file_name(), mapping, Arc::clone(sources))?;
+                    let log =
+                        LogFile::open(MOST_HELD, bytes, number, &input.file_name(), mapping, Arc::clone(sources))?;
                     Of::Log(Box::new(log.map_err(CaptureError::Log)?))
                 }
                 None if head.is_empty() => return Err(CaptureError::Empty),
