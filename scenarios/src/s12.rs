@@ -14,7 +14,7 @@ use crate::{
 pub(crate) const WARRANTS: &str = "\
 order,agency,kind,selector,type,start,end,state,emergency,test,destinations,xid,liid,elements,creator,approvers,created_at,seq
 O-2026-021,agency-a,imsi,001010123450021,both,2026-11-10T00:00:00Z,2026-12-31T00:00:00Z,approved,,,lemf-A-hi3,2b1c0a52-6f52-4c0e-8a59-0d8f3a1c0021,LIID-000221,poi1,clerk1,officer1,2026-11-09T10:00:00Z,1
-O-2026-022,agency-a,imsi,001010123450022,both,2026-11-01T00:00:00Z,2026-11-21T00:00:00Z,approved,,,lemf-A-hi3,2b1c0a52-6f52-4c0e-8a59-0d8f3a1c0022,LIID-000222,poi1,clerk1,officer1,2026-10-30T10:00:00Z,2
+O-2026-022,agency-a,imsi,001010123450022,both,2026-11-10T00:00:00Z,2026-11-21T00:00:00Z,approved,,,lemf-A-hi3,2b1c0a52-6f52-4c0e-8a59-0d8f3a1c0022,LIID-000222,poi1,clerk1,officer1,2026-11-09T11:00:00Z,2
 ";
 
 /// People and systems of the register.
