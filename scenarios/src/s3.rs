@@ -29,10 +29,11 @@ expect:
   - {code: LI-04, level: critical}
   - {code: LI-16, level: critical}
   - {code: LI-01, level: critical}
+  - {code: LI-14, level: critical}
 allow:
   - {code: LI-18, level: low, entity: [10.66.0.10, 10.0.0.1]}
   - {code: LM-01}
-later: [LI-14]
+later: []
 ";
 
 pub(crate) const EXPECTED_BENIGN: &str = "\
