@@ -56,8 +56,8 @@ fn kafka_in_another_order_with_repeats_finds_what_the_replay_found() {
         let s = Simulated::new(name, 3_000);
         let replayed = replay(&s, &s.dir.join("replay"), &[]);
         let prefix = format!("t{}.{name}", std::process::id());
-        let mut args = vec!["sensor", "--kafka", &broker, "--topic-prefix", &prefix, "--name", "local", "--quiet"];
-        let inputs = s.inputs();
+        let (inputs, site) = (s.inputs(), s.path("site"));
+        let mut args = vec!["sensor", "--kafka", &broker, "--topic-prefix", &prefix, "--name", "local", "--site", &site, "--quiet"];
         args.extend(inputs.iter().map(String::as_str));
         ok(args);
         let shuffled = format!("{prefix}.shuffled");
