@@ -33,6 +33,7 @@ pub(crate) const TABLES: &[(&str, &str)] = &[
     ("destinations.csv", DESTINATIONS),
     ("history.csv", HISTORY),
     ("mirror_sessions.csv", "device,destination,kind,session\npe2,10.20.0.40,erspan,3\n"),
+    ("tunnels.csv", "device,peer,kind,note\npe1,10.255.0.2,gre,backbone\npe1,10.255.0.2,vxlan,customers' networks\n"),
     ("allow.csv", "kind,address,port,note\nbastion,10.20.0.10,22,jump1\nnms,10.20.0.20,161,nms1\n"),
     ("accounts.csv", "user,role,hosts,on_call,hours\nli-admf,li-operator,10.66.0.10,true,\nops7,engineer,10.20.0.31,false,0;1;2;3;4@7-18\n"),
     ("sensors.csv", "name,sees,x1_clear_port,note\nlocal,core;mgmt;li-admin;li-mediation,8443,the tap of the scenarios; X1 is decrypted for it\n"),
