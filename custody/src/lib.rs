@@ -1,0 +1,1 @@
+//! Evidence bundles: what stood behind a finding, listed, chained and signed.
