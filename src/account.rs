@@ -84,8 +84,10 @@ fn trouble(input: &Value) -> Option<String> {
     let path = at(input, "path").as_str().unwrap_or_default();
     let truncated = at(input, "truncated").as_bool().unwrap_or_default();
     let error = at(input, "error").as_str().map(str::to_owned);
-    let said = error.or_else(|| truncated.then(|| "cut: it ends in the middle of a record".to_owned()))?;
-    Some(format!("input     {path}: {said}"))
+    let cut = error.or_else(|| truncated.then(|| "cut: it ends in the middle of a record".to_owned()));
+    let lost = at(input, "dropped").as_u64().filter(|n| *n > 0).map(|n| format!("{n} packets dropped by the interface that captured it"));
+    let said: Vec<String> = cut.into_iter().chain(lost).collect();
+    (!said.is_empty()).then(|| format!("input     {path}: {}", said.join("; ")))
 }
 
 /// What became of record files, with the first records of each that could not be understood.

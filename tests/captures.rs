@@ -49,14 +49,33 @@ fn records(path: &Path) -> u64 {
     n
 }
 
+/// Without rules, capture by capture: that is about packets, and the planning of all rules would cost more than all captures.
 #[test]
 fn every_capture_replays_and_counts() {
     for path in captures() {
         let dir = tempfile::tempdir().unwrap();
         let out = dir.path().join("out");
-        ok(["replay", path.to_str().unwrap(), "--quiet", "--out", out.to_str().unwrap()]);
+        ok(["replay", path.to_str().unwrap(), "--no-builtin", "--quiet", "--out", out.to_str().unwrap()]);
         let summary = summary(&out);
         assert_eq!(summary["packets"].as_u64(), Some(records(&path)), "{}", path.display());
         assert!(summary["rows"]["flow"].as_u64().unwrap_or_default() > 0 || records(&path) < 3, "{}: {summary}", path.display());
     }
+}
+
+/// With every rule, all at once, each as a sensor of its own: they lie twenty years apart.
+#[test]
+fn all_captures_are_judged_in_one_run() {
+    let all = captures();
+    if all.is_empty() {
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let out = dir.path().join("out");
+    let inputs = all.iter().enumerate().map(|(n, path)| format!("s{n}={}", path.display()));
+    let mut args: Vec<String> = ["replay", "--quiet", "--out", out.to_str().unwrap()].map(str::to_owned).into();
+    args.extend(inputs);
+    ok(args);
+    let summary = summary(&out);
+    assert_eq!(summary["packets"].as_u64(), Some(all.iter().map(|path| records(path)).sum()), "{summary}");
+    assert!(summary["rules"]["evaluated"].as_u64().unwrap() > 10, "{summary}");
 }

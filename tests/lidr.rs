@@ -40,7 +40,7 @@ pub(crate) fn ok<I: IntoIterator<Item = S>, S: AsRef<std::ffi::OsStr>>(args: I) 
 
 /// A simulated scenario on disk.
 pub(crate) struct Simulated {
-    _folder: tempfile::TempDir,
+    _folder: Option<tempfile::TempDir>,
     /// Its folder.
     pub(crate) dir: PathBuf,
 }
@@ -49,9 +49,14 @@ impl Simulated {
     /// Writes the scenario with a little background.
     pub(crate) fn new(name: &str, background: u64) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let dir = folder.path().join(name);
+        let at = Self::at(folder.path().join(name), name, background);
+        Self { _folder: Some(folder), ..at }
+    }
+
+    /// Writes it into a folder that stays.
+    pub(crate) fn at(dir: PathBuf, name: &str, background: u64) -> Self {
         ok(["simulate", name, "--seed", "7", "--background", &background.to_string(), "--out", dir.to_str().unwrap()]);
-        Self { _folder: folder, dir }
+        Self { _folder: None, dir }
     }
 
     /// What a sensor reads of it: the capture, and the audit log where there is one.

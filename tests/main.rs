@@ -1,18 +1,39 @@
 //! End to end: what a user sees, what the design promises. One binary, so that the tree links once.
+// The attributes tell the linter that helpers are tests, too.
 
+#[cfg(test)]
 mod bad_input;
+#[cfg(test)]
 mod captures;
-mod custody;
+#[cfg(test)]
 mod cli;
+#[cfg(test)]
+mod custody;
+#[cfg(test)]
+mod dashboards;
+#[cfg(test)]
 mod edges;
+#[cfg(test)]
 mod kafka_broker;
+#[cfg(test)]
 mod kafka_watch;
+#[cfg(test)]
 mod layering;
+#[cfg(test)]
 mod lidr;
+#[cfg(test)]
 mod ocsf;
+#[cfg(test)]
 mod records;
+#[cfg(test)]
+mod runs;
+#[cfg(test)]
 mod scenarios;
+#[cfg(test)]
 mod shape;
+#[cfg(test)]
 mod sigma;
+#[cfg(test)]
 mod three_modes;
+#[cfg(test)]
 mod tree;

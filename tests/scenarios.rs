@@ -1,27 +1,23 @@
 //! Every scenario finds what its `expected.yml` says, and its benign twin stays quiet.
 use std::path::Path;
 
-use crate::lidr::{Simulated, last_lines, ok, summary};
+use crate::{
+    lidr::{Simulated, last_lines, ok, summary},
+    runs::replayed,
+};
 
-fn findings(name: &str) -> (Simulated, Vec<(String, u64, Vec<String>)>) {
-    let s = Simulated::new(name, 5_000);
-    let out = s.dir.join("out");
-    let mut args = vec!["replay".to_owned()];
-    args.extend(s.inputs());
-    args.extend(["--site", &s.path("site"), "--quiet", "--format", "json", "--out", out.to_str().unwrap()].map(str::to_owned));
-    ok(args);
-    let found = last_lines(&out).into_values().map(|f| {
-        let entity = f["resources"].as_array().into_iter().flatten().map(|r| r["name"].as_str().unwrap_or_default().to_owned());
-        let code = f["finding_info"]["analytic"]["uid"].as_str().unwrap().to_owned();
-        (code, f["severity_id"].as_u64().unwrap(), entity.collect())
-    });
-    let found = found.collect();
-    (s, found)
-}
-
-fn must_match(name: &str) {
-    let (s, found) = findings(name);
-    let expected = lidr_scenarios::expected(Path::new(&s.dir)).expect("expected.yml reads");
+fn must_match(name: &'static str) {
+    let run = replayed(name);
+    let found: Vec<(&str, u64, Vec<&str>)> = run
+        .findings
+        .values()
+        .map(|f| {
+            let entity = f["resources"].as_array().into_iter().flatten().map(|r| r["name"].as_str().unwrap_or_default());
+            let code = f["finding_info"]["analytic"]["uid"].as_str().unwrap();
+            (code, f["severity_id"].as_u64().unwrap(), entity.collect())
+        })
+        .collect();
+    let expected = lidr_scenarios::expected(Path::new(&run.s.dir)).expect("expected.yml reads");
     for want in &expected.expect {
         let hit = found.iter().any(|(code, severity, entity)| {
             *code == want.code
@@ -35,7 +31,7 @@ fn must_match(name: &str) {
         let known = expected.expect.iter().any(|e| e.code == *code) || expected.allow.iter().any(allowed);
         assert!(known, "{name}: {code} severity {severity} about {entity:?} is not expected");
     }
-    let summary = summary(&s.dir.join("out"));
+    let summary = summary(&run.out);
     assert!(summary["packets"].as_u64().unwrap() > 1000, "{summary}");
     assert_eq!(summary["oddities"].get("malformed"), None, "our own packets are well formed: {summary}");
 }

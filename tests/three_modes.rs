@@ -7,21 +7,17 @@ use rdkafka::{message::OwnedMessage, producer::Producer};
 use crate::{
     kafka_broker::{broker, make_topics, producer, read_all, send},
     lidr::{Simulated, difference, last_lines, ok, replay},
+    runs::{NAMES, replayed},
 };
-
-/// Every scenario.
-pub(crate) const NAMES: [&str; 9] =
-    ["s3", "s3-benign", "s4", "s4-benign", "s5", "s5-benign", "s12", "s12-benign", "quiet-benign"];
 
 #[test]
 fn replay_with_one_two_and_four_workers() {
     for name in ["s3", "s4", "s5", "s12"] {
-        let s = Simulated::new(name, 3_000);
-        let one = replay(&s, &s.dir.join("w1"), &["--workers", "1"]);
-        assert!(!one.is_empty(), "{name}: nothing found");
+        let one = replayed(name);
+        assert!(!one.findings.is_empty(), "{name}: nothing found");
         for workers in ["2", "4"] {
-            let many = replay(&s, &s.dir.join(format!("w{workers}")), &["--workers", workers]);
-            assert_eq!(difference(&one, &many), None, "{name} with {workers} workers");
+            let many = replay(&one.s, &one.s.dir.join(format!("w{workers}")), &["--workers", workers]);
+            assert_eq!(difference(&one.findings, &many), None, "{name} with {workers} workers");
         }
     }
 }
@@ -29,23 +25,11 @@ fn replay_with_one_two_and_four_workers() {
 #[test]
 fn a_hunt_over_the_lake_finds_what_the_replay_found() {
     for name in NAMES {
-        let s = Simulated::new(name, 3_000);
-        let lake = s.path("lake");
-        let replayed = replay(&s, &s.dir.join("replay"), &["--lake", &lake]);
-        let out = s.dir.join("hunt");
-        ok([
-            "hunt",
-            "--lake",
-            &lake,
-            "--site",
-            &s.path("site"),
-            "--format",
-            "json",
-            "--quiet",
-            "--out",
-            out.to_str().unwrap(),
-        ]);
-        assert_eq!(difference(&replayed, &last_lines(&out)), None, "{name}");
+        let run = replayed(name);
+        let (site, out) = (run.s.path("site"), run.s.dir.join("hunt"));
+        let told = ["--format", "json", "--quiet", "--out", out.to_str().unwrap()];
+        ok([&["hunt", "--lake", &run.lake, "--site", &site][..], &told].concat());
+        assert_eq!(difference(&run.findings, &last_lines(&out)), None, "{name}");
     }
 }
 
@@ -53,18 +37,17 @@ fn a_hunt_over_the_lake_finds_what_the_replay_found() {
 fn kafka_in_another_order_with_repeats_finds_what_the_replay_found() {
     let Some(broker) = broker("kafka_in_another_order_with_repeats_finds_what_the_replay_found") else { return };
     for name in NAMES {
-        let s = Simulated::new(name, 3_000);
-        let replayed = replay(&s, &s.dir.join("replay"), &[]);
+        let run = replayed(name);
         let prefix = format!("t{}.{name}", std::process::id());
-        let (inputs, site) = (s.inputs(), s.path("site"));
+        let (inputs, site) = (run.s.inputs(), run.s.path("site"));
         let mut args = vec!["sensor", "--kafka", &broker, "--topic-prefix", &prefix, "--name", "local", "--site", &site, "--quiet"];
         args.extend(inputs.iter().map(String::as_str));
         ok(args);
         let shuffled = format!("{prefix}.shuffled");
         shuffle(&broker, &prefix, &shuffled, 7);
         for (label, prefix) in [("in order", &prefix), ("shuffled", &shuffled)] {
-            let out = watch(&s, &broker, prefix);
-            assert_eq!(difference(&replayed, &last_lines(&out)), None, "{name}, {label}");
+            let out = watch(&run.s, &broker, prefix);
+            assert_eq!(difference(&run.findings, &last_lines(&out)), None, "{name}, {label}");
         }
     }
 }

@@ -105,7 +105,7 @@ impl OwnRows {
                 detail: Some(Name::Borrowed(odd.detail)),
                 needed: odd.needed,
                 had: odd.had,
-                count: 1,
+                count: odd.count,
             };
             columns.push(head, row);
         }

@@ -197,6 +197,7 @@ impl Datagram {
             detail: "fragments missing",
             needed: self.len.map(|len| len as u64),
             had: Some(self.have as u64),
+            count: 1,
             stamp: Stamp { eff: due, ..self.first },
             ends: Ends { src_ip: id.src, dst_ip: id.dst, proto: self.proto.unwrap_or(id.proto), ..Ends::default() },
         }

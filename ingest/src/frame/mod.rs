@@ -101,7 +101,7 @@ struct Context<'a> {
 impl Context<'_> {
     fn odd(&mut self, kind: &'static str, stage: &'static str, detail: &'static str, needed: usize, had: usize) {
         let (needed, had) = (Some(needed as u64), Some(had as u64));
-        self.odds.push(ReaderOdd { kind, stage, detail, needed, had, stamp: self.stamp, ends: self.ends });
+        self.odds.push(ReaderOdd { kind, stage, detail, needed, had, count: 1, stamp: self.stamp, ends: self.ends });
     }
 }
 

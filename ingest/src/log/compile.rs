@@ -15,6 +15,7 @@ use regex::Regex;
 use super::{
     cell::{self, Cell},
     fields,
+    glob::Glob,
     mapping::{Column, Format, KindOf, Mapping, Pattern, Rows, Source, When},
     syslog,
     time::{self, Time},
@@ -62,12 +63,6 @@ pub(super) fn compile(file: &str, name: &str, text: &str) -> Result<Mapping, Vec
     }
 }
 
-/// A glob of a name as a regular expression over the whole of it, without regard to case.
-fn glob(pattern: &str) -> Option<Regex> {
-    let inner = regex::escape(pattern).replace("\\*", ".*").replace("\\?", ".");
-    Regex::new(&format!("(?is)^{inner}$")).ok()
-}
-
 struct Reading<'r> {
     report: &'r mut Report,
     fields: Vec<(usize, String)>,
@@ -81,7 +76,7 @@ impl Reading<'_> {
         let title = self.needed(doc, "title")?.scalar().unwrap_or_default();
         let format = self.needed(doc, "format").and_then(|n| self.format(n))?;
         let globs = self.needed(doc, "files").map(|n| self.words(n)).unwrap_or_default();
-        let globs = globs.into_iter().filter_map(|(_, g)| Some((g.clone(), glob(&g)?))).collect();
+        let globs = globs.into_iter().filter_map(|(_, g)| Some((g.clone(), Glob::new(&g)?))).collect();
         let header = doc.get("columns").map(|n| self.words(n).into_iter().map(|(_, word)| word).collect());
         let (time, time_fields) = self.record_time(doc, format)?;
         let patterns = self.list(doc, "patterns").iter().filter_map(|n| self.pattern(n)).collect();
@@ -232,7 +227,7 @@ impl Reading<'_> {
         let mut all = Vec::new();
         for (name, values) in entries {
             self.fields.push((name.line, name.text.clone()));
-            let values = self.words(values).into_iter().filter_map(|(_, v)| glob(&v)).collect();
+            let values = self.words(values).into_iter().filter_map(|(_, v)| Glob::new(&v)).collect();
             all.push((name.text.clone(), values));
         }
         Some(When(all))

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use lidr_schema::{Kind, TableId};
 use regex::Regex;
 
-use super::{cell::Cell, time::Time};
+use super::{cell::Cell, glob::Glob, time::Time};
 
 /// How a file is taken apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,7 +25,7 @@ pub(super) struct Pattern {
 
 /// All of these fields must have one of their values.
 #[derive(Debug, Default)]
-pub(super) struct When(pub(super) Vec<(String, Vec<Regex>)>);
+pub(super) struct When(pub(super) Vec<(String, Vec<Glob>)>);
 
 /// Records that become rows of one table.
 #[derive(Debug)]
@@ -77,7 +77,7 @@ pub struct Mapping {
     /// The file's text.
     pub(super) text: String,
     pub(super) format: Format,
-    pub(super) globs: Vec<(String, Regex)>,
+    pub(super) globs: Vec<(String, Glob)>,
     pub(super) delimiter: u8,
     /// Names of CSV cells, where no header line gives them.
     pub(super) header: Option<Vec<String>>,

@@ -8,6 +8,7 @@
 mod cell;
 mod compile;
 mod fields;
+mod glob;
 mod lines;
 mod mapping;
 mod mask;

@@ -2,7 +2,7 @@
 //!
 //! Classic pcap: magics a1b2c3d4 (µs) and a1b23c4d (ns) in both byte orders. pcapng (draft-ietf-opsawg-pcapng): several sections,
 //! each with its byte order, several interfaces, resolutions (`if_tsresol`, `if_tsoffset`), enhanced, simple and obsolete packet
-//! blocks; other blocks, comments among them, are passed over. A simple packet has no time of its own and gets that of the packet
+//! blocks, what interfaces say they dropped; other blocks, comments among them, are passed over. A simple packet has no time of its own and gets that of the packet
 //! before it, which is said. A record longer than any link sends ends that file as cut: after
 //! it nothing can be trusted.
 use std::io;
@@ -208,6 +208,14 @@ impl Capture {
         match &mut self.format {
             Format::Ng(section) => std::mem::take(&mut section.untimed) && !std::mem::replace(&mut self.said_untimed, true),
             Format::Classic { .. } => false,
+        }
+    }
+
+    /// Packets that the interfaces say they dropped, told once.
+    pub(crate) const fn take_dropped(&mut self) -> u64 {
+        match &mut self.format {
+            Format::Ng(section) => std::mem::replace(&mut section.dropped, 0),
+            Format::Classic { .. } => 0,
         }
     }
 

@@ -107,7 +107,7 @@ pub enum SourceError {
 /// Something odd that reader or frame decoder met: an `oddity` row.
 #[derive(Clone, Copy, Debug)]
 pub struct ReaderOdd {
-    /// `truncated`, `time_back`, `time_ahead`, `time_unknown`, `unknown_link`, `too_deep`, `overlap`, `malformed`, `bound`.
+    /// `drop`, `truncated`, `time_back`, `time_ahead`, `time_unknown`, `unknown_link`, `too_deep`, `overlap`, `malformed`, `bound`.
     pub kind: &'static str,
     /// `reader`, `frame`, `fragment`, `tunnel`, `record`.
     pub stage: &'static str,
@@ -117,6 +117,8 @@ pub struct ReaderOdd {
     pub needed: Option<u64>,
     /// Octets there.
     pub had: Option<u64>,
+    /// How often: packets, where some were dropped.
+    pub count: u64,
     /// The packet.
     pub stamp: Stamp,
     /// Its ends, as far as they are known.
@@ -146,6 +148,8 @@ pub struct InputSummary {
     pub first: Option<i64>,
     /// Time of its last packet, µs.
     pub last: Option<i64>,
+    /// Packets that the capturing interfaces say they dropped (pcapng interface statistics).
+    pub dropped: u64,
     /// Whether it ended in the middle of a record.
     pub truncated: bool,
     /// SHA-256 of the file as it is stored, hex; only where somebody asked for it.
@@ -451,9 +455,8 @@ impl Reader {
     /// The next of a stream; at its end what it broke off with becomes an oddity.
     fn pull(&mut self, i: usize) -> Result<Option<Item>, SourceError> {
         let Some(stream) = self.streams.get_mut(i) else { return Ok(None) };
-        let (next, odd) = stream.next()?;
-        if let Some(odd) = odd {
-            self.early.push(odd);
+        let next = stream.next(&mut self.early)?;
+        if !self.early.is_empty() {
             self.settle();
         }
         Ok(next)
@@ -474,5 +477,5 @@ impl Reader {
 }
 
 fn odd_of(kind: &'static str, detail: &'static str, stamp: Stamp) -> ReaderOdd {
-    ReaderOdd { kind, stage: "reader", detail, needed: None, had: None, stamp, ends: Ends::default() }
+    ReaderOdd { kind, stage: "reader", detail, needed: None, had: None, count: 1, stamp, ends: Ends::default() }
 }

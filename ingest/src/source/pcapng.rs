@@ -27,6 +27,8 @@ struct Interface {
     /// Seconds added to every time.
     offset: i64,
     snaplen: u32,
+    /// Packets that it said it had dropped, by its last statistics.
+    dropped: u64,
 }
 
 /// The section that is being read.
@@ -40,6 +42,8 @@ pub(super) struct Section {
     last: i64,
     /// Simple packets have come.
     pub(super) untimed: bool,
+    /// Packets that interfaces dropped, of which nobody was told yet.
+    pub(super) dropped: u64,
 }
 
 /// A packet block: where its octets are, counted from the start of the block.
@@ -82,6 +86,7 @@ impl Section {
             let block = bytes.buffered().get(..whole).unwrap_or_default();
             match kind {
                 1 => self.interface(block),
+                5 => self.statistics(block),
                 2 | 3 | 6 => match self.packet(kind, block) {
                     Ok(found) => {
                         self.last = found.ts;
@@ -102,10 +107,7 @@ impl Section {
         let short = Cut { detail: "packet block", needed: 32, had: whole as u64 };
         let number = match kind {
             3 => 0,
-            2 => {
-                let two = block.get(8..).and_then(<[u8]>::first_chunk::<2>).ok_or(short)?;
-                usize::from(if self.big { u16::from_be_bytes(*two) } else { u16::from_le_bytes(*two) })
-            }
+            2 => usize::from(self.two(block, 8).ok_or(short)?),
             _ => field(2).ok_or(short)? as usize,
         };
         let unknown = Cut { detail: "interface", needed: number as u64 + 1, had: self.interfaces.len() as u64 };
@@ -128,27 +130,19 @@ impl Section {
     }
 
     fn interface(&mut self, block: &[u8]) {
-        let two = |at: usize| {
-            let pair = block.get(at..)?.first_chunk::<2>()?;
-            Some(if self.big { u16::from_be_bytes(*pair) } else { u16::from_le_bytes(*pair) })
-        };
         let mut interface = Interface {
-            link: u32::from(two(8).unwrap_or(u16::MAX)),
+            link: u32::from(self.two(block, 8).unwrap_or(u16::MAX)),
             resolution: 1_000_000,
             offset: 0,
             snaplen: word(block, 12, self.big).unwrap_or(0),
+            dropped: 0,
         };
-        let mut at = 16;
-        while let (Some(code), Some(len)) = (two(at), two(at + 2)) {
-            let len = usize::from(len);
-            let value = block.get(at + 4..at + 4 + len).unwrap_or_default();
+        for (code, value) in self.options(block, 16) {
             match (code, value) {
-                (0, _) => break,
                 (9, [resolution, ..]) => interface.resolution = ticks(*resolution),
-                (14, value) => interface.offset = value.first_chunk::<8>().map_or(0, |eight| self.signed(*eight)),
+                (14, value) => interface.offset = value.first_chunk().map_or(0, |eight| self.eight(*eight).cast_signed()),
                 _ => {}
             }
-            at += 4 + len.next_multiple_of(4);
         }
         match self.interfaces.len() < MOST_INTERFACES {
             true => self.interfaces.push(interface),
@@ -156,8 +150,37 @@ impl Section {
         }
     }
 
-    const fn signed(&self, eight: [u8; 8]) -> i64 {
-        if self.big { i64::from_be_bytes(eight) } else { i64::from_le_bytes(eight) }
+    /// What an interface and the system below it dropped since the capture began: `isb_ifdrop` and `isb_osdrop`.
+    fn statistics(&mut self, block: &[u8]) {
+        let total: u64 = self
+            .options(block, 20)
+            .filter(|(code, _)| matches!(code, 5 | 7))
+            .filter_map(|(_, value)| value.first_chunk().map(|eight| self.eight(*eight)))
+            .fold(0, u64::saturating_add);
+        let number = word(block, 8, self.big).unwrap_or(u32::MAX) as usize;
+        let Some(interface) = self.interfaces.get_mut(number) else { return };
+        self.dropped = self.dropped.saturating_add(total.saturating_sub(interface.dropped));
+        interface.dropped = total.max(interface.dropped);
+    }
+
+    /// Options of a block from there on, up to their end.
+    fn options<'a>(&self, block: &'a [u8], mut at: usize) -> impl Iterator<Item = (u16, &'a [u8])> + use<'a> {
+        let big = self.big;
+        std::iter::from_fn(move || {
+            let code = two(block, at, big).filter(|code| *code != 0)?;
+            let len = usize::from(two(block, at + 2, big)?);
+            let value = block.get(at + 4..at + 4 + len)?;
+            at += 4 + len.next_multiple_of(4);
+            Some((code, value))
+        })
+    }
+
+    fn two(&self, block: &[u8], at: usize) -> Option<u16> {
+        two(block, at, self.big)
+    }
+
+    const fn eight(&self, eight: [u8; 8]) -> u64 {
+        if self.big { u64::from_be_bytes(eight) } else { u64::from_le_bytes(eight) }
     }
 }
 
@@ -171,6 +194,11 @@ impl Interface {
         let since_epoch = i64::try_from(micros).unwrap_or(LATEST).saturating_add(self.offset.saturating_mul(1_000_000));
         since_epoch.clamp(0, LATEST)
     }
+}
+
+fn two(block: &[u8], at: usize, big: bool) -> Option<u16> {
+    let pair = block.get(at..)?.first_chunk::<2>()?;
+    Some(if big { u16::from_be_bytes(*pair) } else { u16::from_le_bytes(*pair) })
 }
 
 /// Ticks a second of `if_tsresol`: a power of ten, or of two where the top bit is set.

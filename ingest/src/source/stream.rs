@@ -143,8 +143,8 @@ impl Stream {
         }
     }
 
-    /// The next packet or record, accounted for, and what was odd about it; at the end what the input broke off with.
-    pub(super) fn next(&mut self) -> Result<(Option<Item>, Option<ReaderOdd>), SourceError> {
+    /// The next packet or record, accounted for; what was odd about it goes to `odds`, at the end what the input broke off with.
+    pub(super) fn next(&mut self, odds: &mut Vec<ReaderOdd>) -> Result<Option<Item>, SourceError> {
         let read = match &mut self.of {
             Of::Capture(capture) => capture.next().map(|p| p.map(Item::Packet)),
             Of::Log(log) => log.next().map(|l| l.map(|l| Item::Line(Box::new(l)))),
@@ -166,21 +166,36 @@ impl Stream {
             }
             s.first = Some(s.first.map_or(ts, |t| t.min(ts)));
             s.last = Some(s.last.map_or(ts, |t| t.max(ts)));
-            let untimed = match &mut self.of {
-                Of::Capture(capture) => capture.take_untimed(),
-                Of::Log(_) => false,
-            };
-            let odd = untimed.then(|| odd_of("time_unknown", "simple packet block", item.stamp(ts)));
-            return Ok((next, odd));
+            if let Of::Capture(capture) = &mut self.of {
+                if capture.take_untimed() {
+                    odds.push(odd_of("time_unknown", "simple packet block", item.stamp(ts)));
+                }
+                s.dropped += dropped(capture, item.stamp(ts), odds);
+            }
+            return Ok(next);
+        }
+        let ts = s.last.unwrap_or_default();
+        if let Of::Capture(capture) = &mut self.of {
+            let frame = capture.next_frame();
+            s.dropped += dropped(capture, Stamp { ts, eff: ts, frame, input: self.number }, odds);
         }
         let (cut, frame) = match &self.of {
             Of::Capture(capture) => (damaged.or(capture.cut), capture.next_frame()),
             Of::Log(log) => (log.is_damaged().then_some(DAMAGED), log.next_number()),
         };
-        let Some(cut) = cut.filter(|_| !s.truncated) else { return Ok((None, None)) };
+        let Some(cut) = cut.filter(|_| !s.truncated) else { return Ok(None) };
         s.truncated = true;
-        let ts = s.last.unwrap_or_default();
         let odd = odd_of("truncated", cut.detail, Stamp { ts, eff: ts, frame, input: self.number });
-        Ok((None, Some(ReaderOdd { needed: Some(cut.needed), had: Some(cut.had), ..odd })))
+        odds.push(ReaderOdd { needed: Some(cut.needed), had: Some(cut.had), ..odd });
+        Ok(None)
     }
+}
+
+/// What the interfaces of a capture say they dropped until here; tcpdump and dumpcap say it at the end only.
+fn dropped(capture: &mut Capture, stamp: Stamp, odds: &mut Vec<ReaderOdd>) -> u64 {
+    let count = capture.take_dropped();
+    if count > 0 {
+        odds.push(ReaderOdd { count, ..odd_of("drop", "capture interface", stamp) });
+    }
+    count
 }

@@ -66,6 +66,37 @@ fn both_byte_orders_and_both_resolutions() {
     }
 }
 
+/// Interface statistics with these drops by the interface and by the system.
+fn statistics(interface: u32, dropped: [u64; 2], big: bool) -> Vec<u8> {
+    let two = |n: u16| if big { n.to_be_bytes() } else { n.to_le_bytes() };
+    let eight = |n: u64| if big { n.to_be_bytes() } else { n.to_le_bytes() };
+    let mut body = words(&[interface, 0, 0], big);
+    for (code, count) in [5, 7].into_iter().zip(dropped) {
+        body.extend([two(code), two(8)].concat());
+        body.extend(eight(count));
+    }
+    block(5, &body, big)
+}
+
+#[test]
+fn what_an_interface_dropped_is_counted_once() {
+    for big in [true, false] {
+        let mut file = [section(big), interface(1, 6, big), enhanced(0, 1_000_000, b"one", big)].concat();
+        file.extend([statistics(0, [3, 2], big), enhanced(0, 2_000_000, b"two", big)].concat());
+        // Totals since the capture began; an interface that was never described says nothing.
+        file.extend([statistics(0, [3, 6], big), statistics(7, [9, 9], big)].concat());
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a.pcapng");
+        std::fs::write(&path, file).unwrap();
+        let mut reader = Reader::open(&[Input::Path { sensor: None, path }]).unwrap();
+        while reader.next_block(&mut Vec::new()).unwrap().is_some() {}
+        let odds: Vec<_> = reader.take_odds().into_iter().filter(|o| o.kind == "drop").collect();
+        let told: Vec<_> = odds.iter().map(|o| (o.stage, o.count, o.stamp.ts, o.stamp.frame)).collect();
+        assert_eq!(told, [("reader", 5, 2_000_000, 2), ("reader", 4, 2_000_000, 3)], "big: {big}");
+        assert_eq!(reader.summary()[0].dropped, 9);
+    }
+}
+
 #[test]
 fn pcapng_with_sections_interfaces_resolutions_and_foreign_blocks() {
     let mut file = [section(false), interface(1, 6, false), interface(101, 9, false)].concat();

@@ -48,20 +48,27 @@ pub(super) struct Chunked {
     pub(super) total: u64,
     /// Those kept, as long as they may be an order.
     kept: Option<Vec<u8>>,
+    /// The first of them were looked at and show one. Once is enough: chunks may be of one octet each.
+    sure: bool,
 }
 
 impl Chunked {
     pub(super) fn new(may_be_order: bool) -> Self {
-        Self { total: 0, kept: may_be_order.then(Vec::new) }
+        Self { total: 0, kept: may_be_order.then(Vec::new), sure: false }
     }
 
     /// Whether the next chunk, of that size, is kept.
     pub(super) fn wants(&mut self, size: u32, s: Segment<'_>, rows: &mut Rows<'_>) -> bool {
         let Some(kept) = &self.kept else { return false };
-        if kept.len() >= PEEK && !is_order(kept) {
-            self.kept = None;
-        } else if kept.len() + size as usize > MOST_BODY {
-            if is_order(kept) || kept.is_empty() && is_order(s.data) {
+        if !self.sure && let Some(first) = kept.get(..PEEK) {
+            self.sure = is_order(first);
+            if !self.sure {
+                self.kept = None;
+                return false;
+            }
+        }
+        if kept.len() + size as usize > MOST_BODY {
+            if self.sure || is_order(kept) || kept.is_empty() && is_order(s.data) {
                 too_long(self.total + u64::from(size), s, rows);
             }
             self.kept = None;
