@@ -42,15 +42,18 @@ pub struct Measured {
     pub keys: Value,
 }
 
+/// How captures are decoded here. Nothing leaves the process, so any key will do; a fixed one keeps runs comparable.
+pub(crate) fn config(workers: usize) -> anyhow::Result<Config> {
+    Ok(Config::new("bench", workers, Key::from_hex(&"00".repeat(32))?, "bench"))
+}
+
 /// Decodes the capture and says what it cost.
 ///
 /// # Errors
 /// If it cannot be read.
 pub fn decode(file: &Path, workers: usize, count_keys: bool) -> anyhow::Result<Measured> {
-    // Nothing leaves the process, so any key will do; a fixed one keeps runs comparable.
-    let key = Key::from_hex(&"00".repeat(32))?;
     let reader = Reader::open(&[Input::Path { sensor: None, path: file.to_owned() }])?;
-    let config = Config { count_keys, ..Config::new("bench", workers, key, "bench") };
+    let config = Config { count_keys, ..config(workers)? };
     let (started, before) = (Instant::now(), usage::cpu_seconds());
     let summary = run::run(reader, &config, &mut Nowhere, &mut |_| {})?.to_json();
     let number = |name: &str| summary.get(name).and_then(Value::as_u64).unwrap_or_default() as f64;
