@@ -76,6 +76,8 @@ pub(crate) struct Flow {
     /// What the wheel was last told.
     pub(crate) scheduled: i64,
     pub(crate) decoder: Option<Box<dyn Decoder>>,
+    /// The least deadline of what the decoder waits for, as it said when it last did anything; `i64::MAX` where there is none.
+    asked: i64,
     pub(crate) protocol: Option<&'static Protocol>,
     /// Datagrams that agree must come before the protocol can be said.
     pub(crate) unsure: bool,
@@ -149,6 +151,7 @@ impl Flow {
             layer: record.layer,
             scheduled: i64::MAX,
             decoder: None,
+            asked: i64::MAX,
             protocol: None,
             unsure: false,
             trust: "port",
@@ -206,8 +209,17 @@ impl Flow {
             None => self.last_eff + self.idle(),
         };
         let open = if self.opens_by_timer() { self.first.eff + OPEN_AFTER } else { end };
-        let asked = self.decoder.as_ref().and_then(|d| d.deadline()).unwrap_or(end);
-        end.min(open).min(asked)
+        end.min(open).min(self.asked)
+    }
+
+    /// When the first of what its decoder waits for is over.
+    pub(crate) const fn asked(&self) -> i64 {
+        self.asked
+    }
+
+    /// The decoder has done something, or is gone: what it waits for may be something else.
+    pub(crate) fn ask_decoder(&mut self) {
+        self.asked = self.decoder.as_ref().and_then(|d| d.deadline()).unwrap_or(i64::MAX);
     }
 
     /// Whether somebody still reads its payload.

@@ -55,12 +55,13 @@ fn with_rows<T>(
 }
 
 pub(super) fn expire(flow: &mut Flow, now: i64, shared: &Shared, out: &mut Vec<(Head, AnyRow)>) {
-    if flow.decoder.as_ref().and_then(|d| d.deadline()).is_none_or(|d| d >= now) {
+    if flow.asked() >= now {
         return;
     }
     let Some(mut decoder) = flow.decoder.take() else { return };
     with_rows(flow, shared, out, |_, rows| decoder.expire(now, rows));
     flow.decoder = Some(decoder);
+    flow.ask_decoder();
 }
 
 pub(super) fn end_decoder(
@@ -78,6 +79,7 @@ pub(super) fn end_decoder(
     }
     if let Some(mut decoder) = flow.decoder.take() {
         with_rows(flow, shared, out, |_, rows| decoder.end(now, rows));
+        flow.ask_decoder();
     }
 }
 
@@ -146,6 +148,7 @@ fn feed(flow: &mut Flow, segment: Segment<'_>, shared: &Shared, out: &mut Vec<(H
         _ => flow.unsure = false,
     }
     flow.decoder = Some(decoder);
+    flow.ask_decoder();
     true
 }
 
@@ -177,6 +180,7 @@ fn tcp(flow: &mut Flow, record: &Record, shared: &Shared, out: &mut Vec<(Head, A
         }
         events
     });
+    flow.ask_decoder();
     report(flow, events, record.stamp, shared, out, tally);
     if flow.decoder.is_some() || !(flow.probing.over || flow.is_closed() && streams.is_idle()) {
         flow.streams = Some(streams);
@@ -270,6 +274,7 @@ fn tcp_odd(rows: &mut Rows<'_>, stamp: Stamp, odd: Odd) {
 
 fn forget(flow: &mut Flow) {
     flow.decoder = None;
+    flow.ask_decoder();
     flow.protocol = None;
     flow.unsure = false;
     flow.probing.over = true;
