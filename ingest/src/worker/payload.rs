@@ -163,6 +163,11 @@ fn tcp(flow: &mut Flow, record: &Record, shared: &Shared, out: &mut Vec<(Head, A
     if !has_data && flow.streams.is_none() {
         return;
     }
+    // Most packets of a long conversation: nothing held, and octets of which nobody wants to know.
+    let plain = tcp.flags & SYN == 0 && record.payload_captured == record.payload_len && !flow.is_closed();
+    if plain && flow.streams.as_mut().is_some_and(|s| s.follow(dir, tcp.seq, record.payload_len as usize)) {
+        return;
+    }
     let mut streams = flow.streams.take().unwrap_or_default();
     let events = with_rows(flow, shared, out, |flow, rows| {
         let mut feed = Feed { flow, rows, started: None };
