@@ -121,8 +121,7 @@ impl Worker {
         }
         let deadline = flow.deadline();
         // A decoder's question may be due before the wheel was to look again.
-        if deadline < flow.scheduled {
-            flow.scheduled = deadline;
+        if deadline < flows.scheduled(slot) {
             flows.schedule(slot, deadline);
         }
         if !self.scratch.is_empty() {
@@ -184,12 +183,10 @@ impl Worker {
     pub(crate) fn tick(&mut self, clock: i64) {
         let floor = clock - DISORDER - 1;
         for slot in self.flows.due(floor) {
-            let Some(flow) = self.flows.get_mut(slot) else { continue };
             // An older ticket of a flow that was looked at since.
-            if flow.scheduled.div_euclid(1_000_000) > floor.div_euclid(1_000_000) {
-                continue;
+            if self.flows.scheduled(slot).div_euclid(1_000_000) <= floor.div_euclid(1_000_000) {
+                self.look(slot, floor);
             }
-            self.look(slot, floor);
         }
     }
 
@@ -212,7 +209,6 @@ impl Worker {
             end_decoder(flow, at, &shared, &mut out, &mut self.tally);
         }
         let next = flow.deadline().max(floor + 1);
-        flow.scheduled = next;
         self.flows.schedule(slot, next);
         self.scratch = out;
         self.sort_out();

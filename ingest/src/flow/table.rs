@@ -20,6 +20,8 @@ pub(crate) struct Ticket {
 
 #[derive(Debug)]
 struct Slot {
+    /// What the wheel was last told: kept here, so that an older ticket is known without a look at the flow.
+    scheduled: i64,
     generation: u32,
     flow: Option<Box<Flow>>,
 }
@@ -63,11 +65,12 @@ impl FlowTable {
         let slot = match self.free.pop() {
             Some(slot) => slot,
             None => {
-                self.slots.push(Slot { generation: 0, flow: None });
+                self.slots.push(Slot { scheduled: i64::MAX, generation: 0, flow: None });
                 u32::try_from(self.slots.len() - 1).unwrap_or(u32::MAX)
             }
         };
         if let Some(place) = self.slots.get_mut(slot as usize) {
+            place.scheduled = i64::MAX;
             place.flow = Some(Box::new(flow));
         }
         let slots = &self.slots;
@@ -89,9 +92,15 @@ impl FlowTable {
         Some(flow)
     }
 
-    /// Looks at the flow again once the clock has passed that time.
+    /// When the flow is looked at again; `i64::MAX` for one that was never scheduled.
+    pub(crate) fn scheduled(&self, slot: u32) -> i64 {
+        self.slots.get(slot as usize).map_or(i64::MAX, |place| place.scheduled)
+    }
+
+    /// Looks at the flow again once the clock has passed that time, and no earlier.
     pub(crate) fn schedule(&mut self, slot: u32, at: i64) {
-        let Some(place) = self.slots.get(slot as usize) else { return };
+        let Some(place) = self.slots.get_mut(slot as usize) else { return };
+        place.scheduled = at;
         let ticket = Ticket { slot, generation: place.generation };
         self.wheel.entry(at.div_euclid(SECOND)).or_default().push(ticket);
     }

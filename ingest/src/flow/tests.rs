@@ -26,6 +26,7 @@ fn packet(at: i64, forward: bool, proto: u8, flags: u8, seq: u32) -> Record {
     Record {
         key,
         hash: 7,
+        from_low: forward,
         ends: if forward { there } else { back },
         stamp: Stamp { ts: at, eff: at, frame: (at / 1000) as u64 + 1, input: 0 },
         clock: at,

@@ -6,7 +6,7 @@
 //! missed for a hole. First octets that could be several things wait for more, up to the longest header that tells.
 use lidr_schema::{AnyRow, Head, Name, table::mark, table::oddity};
 
-use super::{Shared, head_of};
+use super::Shared;
 use crate::{
     decode::{ALL, Odd, Progress, Protocol, Rows, Segment, Transport, Verdict},
     flow::Flow,
@@ -33,15 +33,18 @@ fn with_rows<T>(
     out: &mut Vec<(Head, AnyRow)>,
     run: impl FnOnce(&mut Flow, &mut Rows<'_>) -> T,
 ) -> T {
-    let template = flow.template.take().unwrap_or_else(|| Box::new(head_of(shared, flow)));
     let mut ordinals = flow.ordinals;
+    // Lent to the rows meanwhile: what runs is given the flow, too.
+    let outer = flow.outer.take();
     let mut rows = Rows {
         decoder: flow.protocol.map_or("tcp", |p| p.name),
         trust: flow.trust,
         ends: flow.ends,
         configured: configured(shared, flow),
         closed: flow.is_closed(),
-        template: &template,
+        sensor: &shared.sensor,
+        vlan: flow.vlan,
+        outer: outer.as_deref(),
         captures: &shared.captures,
         layer_bits: u32::from(flow.layer) << 28,
         key: &shared.key,
@@ -50,7 +53,7 @@ fn with_rows<T>(
     };
     let result = run(flow, &mut rows);
     flow.ordinals = ordinals;
-    flow.template = Some(template);
+    flow.outer = outer;
     result
 }
 
