@@ -162,7 +162,7 @@ fn alone(
     let (mut records, mut since, mut clock) = (Vec::new(), 0, i64::MIN);
     while let Some(now) = reader.next_block(&mut records)? {
         since += records.len();
-        records.iter().for_each(|r| worker.record(r));
+        worker.records(&records);
         records.clear();
         clock = now;
         if since + reader.waiting() >= config.chunk || worker.waiting() >= config.chunk {
@@ -296,7 +296,7 @@ fn send(shares: &mut [Vec<Record>], hands: &[SyncSender<Work>], clock: i64) -> b
 fn worker_thread(number: usize, mut worker: Worker, work: &Receiver<Work>, tell: &SyncSender<Told>) {
     let mut clock = i64::MIN;
     for Work { records, clock: now } in work {
-        records.iter().for_each(|r| worker.record(r));
+        worker.records(&records);
         clock = now;
         worker.tick(clock);
         if tell.send(Told::Chunk(number, worker.take(clock))).is_err() {

@@ -451,9 +451,8 @@ impl Reader {
     /// The next of a stream; at its end what it broke off with becomes an oddity.
     fn pull(&mut self, i: usize) -> Result<Option<Item>, SourceError> {
         let Some(stream) = self.streams.get_mut(i) else { return Ok(None) };
-        let (next, odd) = stream.next()?;
-        if let Some(odd) = odd {
-            self.early.push(odd);
+        let next = stream.next(&mut self.early)?;
+        if !self.early.is_empty() {
             self.settle();
         }
         Ok(next)

@@ -143,8 +143,8 @@ impl Stream {
         }
     }
 
-    /// The next packet or record, accounted for, and what was odd about it; at the end what the input broke off with.
-    pub(super) fn next(&mut self) -> Result<(Option<Item>, Option<ReaderOdd>), SourceError> {
+    /// The next packet or record, accounted for; what was odd about it, and at the end what the input broke off with, goes to `odds`.
+    pub(super) fn next(&mut self, odds: &mut Vec<ReaderOdd>) -> Result<Option<Item>, SourceError> {
         let read = match &mut self.of {
             Of::Capture(capture) => capture.next().map(|p| p.map(Item::Packet)),
             Of::Log(log) => log.next().map(|l| l.map(|l| Item::Line(Box::new(l)))),
@@ -170,17 +170,18 @@ impl Stream {
                 Of::Capture(capture) => capture.take_untimed(),
                 Of::Log(_) => false,
             };
-            let odd = untimed.then(|| odd_of("time_unknown", "simple packet block", item.stamp(ts)));
-            return Ok((next, odd));
+            odds.extend(untimed.then(|| odd_of("time_unknown", "simple packet block", item.stamp(ts))));
+            return Ok(next);
         }
         let (cut, frame) = match &self.of {
             Of::Capture(capture) => (damaged.or(capture.cut), capture.next_frame()),
             Of::Log(log) => (log.is_damaged().then_some(DAMAGED), log.next_number()),
         };
-        let Some(cut) = cut.filter(|_| !s.truncated) else { return Ok((None, None)) };
+        let Some(cut) = cut.filter(|_| !s.truncated) else { return Ok(None) };
         s.truncated = true;
         let ts = s.last.unwrap_or_default();
         let odd = odd_of("truncated", cut.detail, Stamp { ts, eff: ts, frame, input: self.number });
-        Ok((None, Some(ReaderOdd { needed: Some(cut.needed), had: Some(cut.had), ..odd })))
+        odds.push(ReaderOdd { needed: Some(cut.needed), had: Some(cut.had), ..odd });
+        Ok(None)
     }
 }
