@@ -12,7 +12,7 @@ use lidr_schema::{AnyRow, Head, Key, Name, Store, Stores, TableId, table::taskin
 use payload::{end_decoder, expire, payload, say_odd};
 
 use crate::{
-    decode::ports::Ports,
+    decode::{Protocols, ports::Ports},
     flow::{Belongs, Flow, table::FlowTable},
     record::{FlowKey, Record},
     source::clock::DISORDER,
@@ -39,6 +39,8 @@ pub(crate) struct Shared {
     pub(crate) count_keys: bool,
     /// Ports that the settings give to protocols.
     pub(crate) ports: Ports,
+    /// Protocols that are looked for.
+    pub(crate) protocols: Protocols,
 }
 
 impl Shared {
@@ -188,6 +190,7 @@ impl Worker {
         if let Some(protocol) = flow.known() {
             self.tally.decoded(protocol.name);
         }
+        self.flows.recycle(flow);
         self.scratch = out;
         self.sort_out();
     }

@@ -1,6 +1,7 @@
 //! `lidr bench` without the query engine: what `scripts/run-benches` builds in minutes.
 //!
-//! `lidr-decode FILE [WORKERS]` prints what decoding the capture costs, `--count-keys` before it counts distinct flow keys, too;
+//! `lidr-decode FILE [WORKERS]` prints what decoding the capture costs, `--count-keys` before it counts distinct flow keys, too,
+//! `--without NAME,…` leaves protocols out, so that the difference is what they cost;
 //! `lidr-decode rows WORKERS FILE…` prints a hash of each table's rows, to be compared before and after a change;
 //! `lidr-decode repeat FILE OUT TIMES` writes a capture several times over with its times moved on; `lidr-decode simulate DIR
 //! PACKETS` writes background traffic.
@@ -34,13 +35,14 @@ fn main() -> anyhow::Result<()> {
                 Err(error) => writeln!(out, "{error}"),
             })?;
         }
+        ["--without", names, file] => writeln!(out, "{}", measure::decode_without(Path::new(file), names)?.text())?,
         ["--count-keys", file] => writeln!(out, "{}", measure::decode(Path::new(file), 1, true)?.text())?,
         [file] => writeln!(out, "{}", measure::decode(Path::new(file), 1, false)?.text())?,
         [file, workers] => {
             let workers = workers.parse().context("WORKERS: needed a number")?;
             writeln!(out, "{}", measure::decode(Path::new(file), workers, false)?.text())?;
         }
-        _ => bail!("needed [--count-keys] FILE [WORKERS], `rows WORKERS FILE…`, `repeat FILE OUT TIMES` or `simulate DIR PACKETS`"),
+        _ => bail!("needed [--count-keys | --without NAME,…] FILE [WORKERS], `rows WORKERS FILE…`, `repeat FILE OUT TIMES` or `simulate DIR PACKETS`"),
     }
     Ok(())
 }

@@ -10,6 +10,8 @@ use super::Flow;
 use crate::record::FlowKey;
 
 const SECOND: i64 = 1_000_000;
+/// Places kept for flows to come.
+const MOST_SPARE: usize = 4096;
 
 /// An index into the slab that was valid when it was handed out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,6 +28,10 @@ struct Slot {
     flow: Option<Box<Flow>>,
 }
 
+/// The place of a flow that is over.
+#[derive(Debug)]
+struct Spare(Box<Flow>);
+
 /// All live flows of one worker.
 #[derive(Debug, Default)]
 pub(crate) struct FlowTable {
@@ -33,6 +39,8 @@ pub(crate) struct FlowTable {
     slots: Vec<Slot>,
     free: Vec<u32>,
     wheel: BTreeMap<i64, Vec<Ticket>>,
+    /// Places of flows that are over, for those to come.
+    spare: Vec<Spare>,
     /// Most flows at once so far.
     pub(crate) peak: usize,
 }
@@ -71,7 +79,13 @@ impl FlowTable {
         };
         if let Some(place) = self.slots.get_mut(slot as usize) {
             place.scheduled = i64::MAX;
-            place.flow = Some(Box::new(flow));
+            place.flow = Some(match self.spare.pop() {
+                Some(Spare(mut spare)) => {
+                    *spare = flow;
+                    spare
+                }
+                None => Box::new(flow),
+            });
         }
         let slots = &self.slots;
         let hash_of = |slot: &u32| slots.get(*slot as usize).and_then(|s| s.flow.as_ref()).map_or(0, |f| f.hash);
@@ -95,6 +109,13 @@ impl FlowTable {
     /// When the flow is looked at again; `i64::MAX` for one that was never scheduled.
     pub(crate) fn scheduled(&self, slot: u32) -> i64 {
         self.slots.get(slot as usize).map_or(i64::MAX, |place| place.scheduled)
+    }
+
+    /// A flow that was taken out is over.
+    pub(crate) fn recycle(&mut self, flow: Box<Flow>) {
+        if self.spare.len() < MOST_SPARE {
+            self.spare.push(Spare(flow));
+        }
     }
 
     /// Looks at the flow again once the clock has passed that time, and no earlier.

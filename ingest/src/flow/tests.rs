@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use lidr_schema::{Cidr, Ends, Ip, Key, TableId};
 
 use crate::{
-    decode::ports::Ports,
+    decode::{Protocols, ports::Ports},
     record::{FlowKey, Record, Stamp, Tcp},
     source::clock::DISORDER,
     worker::{Chunk, Shared, Worker},
@@ -54,6 +54,7 @@ fn rows(packets: &[Record], rhythm: usize) -> Vec<(String, i64, u64, String)> {
         most_flows: 100,
         count_keys: false,
         ports: Ports::default(),
+        protocols: Protocols::without(&[]),
     };
     let mut worker = Worker::new(Arc::new(shared));
     let mut batches: Vec<RecordBatch> = Vec::new();
@@ -190,6 +191,7 @@ fn trailing(packets: &[Record]) -> u64 {
         most_flows: 100,
         count_keys: false,
         ports: Ports::default(),
+        protocols: Protocols::without(&[]),
     };
     let mut worker = Worker::new(Arc::new(shared));
     packets.iter().for_each(|r| worker.record(r));
@@ -209,6 +211,7 @@ fn the_flow_table_has_a_bound_and_a_counter() {
         most_flows: 10,
         count_keys: true,
         ports: Ports::default(),
+        protocols: Protocols::without(&[]),
     };
     let mut worker = Worker::new(Arc::new(shared));
     for i in 0..50_u16 {

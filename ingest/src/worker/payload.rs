@@ -8,7 +8,7 @@ use lidr_schema::{AnyRow, Head, Name, table::mark, table::oddity};
 
 use super::Shared;
 use crate::{
-    decode::{ALL, Odd, Progress, Protocol, Rows, Segment, Transport, Verdict},
+    decode::{Odd, Progress, Protocol, Protocols, Rows, Segment, Transport, Verdict},
     flow::Flow,
     record::{Dir, Record, Stamp},
     summary::Tally,
@@ -77,7 +77,7 @@ pub(super) fn end_decoder(
     if let Some(mut streams) = flow.streams.take() {
         let last = Stamp { eff: now, ..flow.first };
         let events =
-            with_rows(flow, shared, out, |flow, rows| streams.end(now, &mut Feed { flow, rows, started: None }));
+            with_rows(flow, shared, out, |flow, rows| streams.end(now, &mut Feed { flow, protocols: &shared.protocols, rows, started: None }));
         report(flow, events, last, shared, out, tally);
     }
     if let Some(mut decoder) = flow.decoder.take() {
@@ -121,7 +121,7 @@ fn datagram(transport: Transport, flow: &mut Flow, record: &Record, shared: &Sha
     if flow.probing.over {
         return;
     }
-    let started = recognise(flow, transport, data, dir, configured(shared, flow)) == Look::Started;
+    let started = recognise(flow, &shared.protocols, transport, data, dir, configured(shared, flow)) == Look::Started;
     if !started || !feed(flow, segment, shared, out) {
         told_nothing(flow, dir);
     }
@@ -173,7 +173,7 @@ fn tcp(flow: &mut Flow, record: &Record, shared: &Shared, out: &mut Vec<(Head, A
     }
     let mut streams = flow.streams.take().unwrap_or_default();
     let events = with_rows(flow, shared, out, |flow, rows| {
-        let mut feed = Feed { flow, rows, started: None };
+        let mut feed = Feed { flow, protocols: &shared.protocols, rows, started: None };
         let mut events = Events::default();
         if tcp.flags & ACK != 0 {
             events = streams.acked(dir, tcp.ack, record.stamp, &mut feed);
@@ -220,6 +220,9 @@ fn report(
     out: &mut Vec<(Head, AnyRow)>,
     tally: &mut Tally,
 ) {
+    if events == Events::default() {
+        return;
+    }
     flow.retransmits += events.retransmits;
     flow.gap_bytes += events.gap;
     let bounds = [("tcp_held", events.held_out), ("tcp_wanted", events.wanted_too_much)];
@@ -300,10 +303,17 @@ enum Look {
 }
 
 /// Looks at first octets.
-fn recognise(flow: &mut Flow, transport: Transport, data: &[u8], dir: Dir, configured: Option<&str>) -> Look {
+fn recognise(
+    flow: &mut Flow,
+    protocols: &Protocols,
+    transport: Transport,
+    data: &[u8],
+    dir: Dir,
+    configured: Option<&str>,
+) -> Look {
     let mut look = Look::Nothing;
     let mut likely = None;
-    for protocol in ALL.iter().filter(|p| p.transport == transport) {
+    for protocol in protocols.on(transport) {
         let trust = match (protocol.probe)(data, dir) {
             Verdict::Certain => "clear",
             Verdict::Maybe | Verdict::Likely if on_port(protocol, flow, configured) => "inferred",
@@ -347,6 +357,7 @@ fn on_port(protocol: &Protocol, flow: &Flow, configured: Option<&str>) -> bool {
 /// Gives a stream's octets to the conversation's decoder, once there is one.
 struct Feed<'a, 'b> {
     flow: &'a mut Flow,
+    protocols: &'a Protocols,
     rows: &'a mut Rows<'b>,
     /// The direction that has just told the protocol.
     started: Option<Dir>,
@@ -356,7 +367,7 @@ impl Feed<'_, '_> {
     /// Looks for the protocol; what to do with the octets where nothing was found.
     fn look(&mut self, data: &[u8], dir: Dir) -> Option<Progress> {
         let length = data.len();
-        match recognise(self.flow, Transport::Stream, data, dir, self.rows.configured) {
+        match recognise(self.flow, self.protocols, Transport::Stream, data, dir, self.rows.configured) {
             Look::Started => {
                 self.rows.decoder = self.flow.protocol.map_or("tcp", |p| p.name);
                 self.rows.trust = self.flow.trust;
