@@ -46,6 +46,15 @@ pub(super) struct Head {
     chunked: bool,
 }
 
+/// Whether a header may be one that is looked for: few others have both length and first letter in common with one.
+fn may_be_known(name: &str) -> bool {
+    let first = name.bytes().next().map_or(0, |o| o.to_ascii_lowercase());
+    matches!(
+        (name.len(), first),
+        (4, b'h') | (6 | 10, b's') | (7 | 10, b'u') | (10 | 16, b'p') | (12 | 14, b'c') | (13, b'a') | (15 | 22, b'x') | (17, b't')
+    )
+}
+
 /// A head and its length; nothing while it is not whole; what is wrong with it.
 pub(super) fn parse(data: &[u8]) -> Result<Option<(Head, usize)>, &'static str> {
     match parse_with(data, &mut [httparse::EMPTY_HEADER; HEADERS]) {
@@ -84,6 +93,9 @@ fn parse_with<'a>(data: &'a [u8], headers: &mut [httparse::Header<'a>]) -> Resul
 impl Head {
     fn read(&mut self, headers: &[httparse::Header<'_>]) {
         for header in headers {
+            if !may_be_known(header.name) {
+                continue;
+            }
             let is = |known: &&&str| known.eq_ignore_ascii_case(header.name);
             self.marks.extend(MARKS.iter().find(is));
             let Some(name) = KEPT.iter().find(is) else { continue };
@@ -199,4 +211,15 @@ fn decoded(text: &str) -> Cow<'_, str> {
         }
     }
     Cow::Owned(String::from_utf8_lossy(&out).into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_header_that_is_looked_for_may_be_known() {
+        assert!(KEPT.iter().chain(&MARKS).all(|name| may_be_known(name) && may_be_known(&name.to_uppercase())));
+        assert!(!may_be_known("") && !may_be_known("Accept"));
+    }
 }
