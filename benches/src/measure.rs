@@ -1,8 +1,10 @@
 //! Decoding of one file: every decoder on, no rules, no output.
 use std::{path::Path, time::Instant};
 
+use anyhow::bail;
 use arrow::array::RecordBatch;
 use lidr_ingest::{
+    decode::ALL,
     run::{self, Config},
     sink::{Sink, SinkError},
     source::{Input, Reader},
@@ -42,17 +44,36 @@ pub struct Measured {
     pub keys: Value,
 }
 
+/// How captures are decoded here. Nothing leaves the process, so any key will do; a fixed one keeps runs comparable.
+pub(crate) fn config(workers: usize) -> anyhow::Result<Config> {
+    Ok(Config::new("bench", workers, Key::from_hex(&"00".repeat(32))?, "bench"))
+}
+
 /// Decodes the capture and says what it cost.
 ///
 /// # Errors
 /// If it cannot be read.
 pub fn decode(file: &Path, workers: usize, count_keys: bool) -> anyhow::Result<Measured> {
-    // Nothing leaves the process, so any key will do; a fixed one keeps runs comparable.
-    let key = Key::from_hex(&"00".repeat(32))?;
+    decode_with(file, &Config { count_keys, ..config(workers)? })
+}
+
+/// The same without these protocols: what they cost.
+///
+/// # Errors
+/// If the capture cannot be read, or a name is none of a protocol.
+pub fn decode_without(file: &Path, names: &str) -> anyhow::Result<Measured> {
+    let without: Vec<String> = names.split(',').map(str::to_owned).collect();
+    if let Some(name) = without.iter().find(|n| !ALL.iter().any(|p| p.name == **n)) {
+        let known: Vec<&str> = ALL.iter().map(|p| p.name).collect();
+        bail!("no protocol `{name}`, needed some of {}", known.join(", "));
+    }
+    decode_with(file, &Config { without, ..config(1)? })
+}
+
+fn decode_with(file: &Path, config: &Config) -> anyhow::Result<Measured> {
     let reader = Reader::open(&[Input::Path { sensor: None, path: file.to_owned() }])?;
-    let config = Config { count_keys, ..Config::new("bench", workers, key, "bench") };
     let (started, before) = (Instant::now(), usage::cpu_seconds());
-    let summary = run::run(reader, &config, &mut Nowhere, &mut |_| {})?.to_json();
+    let summary = run::run(reader, config, &mut Nowhere, &mut |_| {})?.to_json();
     let number = |name: &str| summary.get(name).and_then(Value::as_u64).unwrap_or_default() as f64;
     Ok(Measured {
         packets: number("packets"),

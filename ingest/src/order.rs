@@ -1,7 +1,7 @@
 //! Row order: what the workers hand over in any order leaves in one, behind the least of their promises.
 //!
 //! No two rows of a table should share a place. Should some all the same, their cells decide, not who handed them over first.
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 use arrow::{
     array::{AsArray, DictionaryArray, PrimitiveArray, RecordBatch, StringArray, UInt32Array},
@@ -35,9 +35,19 @@ impl Place {
     }
 }
 
+/// A batch of which rows wait.
+#[derive(Debug)]
+struct Held {
+    number: u32,
+    batch: RecordBatch,
+    /// Rows that have not left.
+    left: usize,
+}
+
 #[derive(Debug, Default)]
 struct Pending {
-    batches: HashMap<u32, (RecordBatch, usize)>,
+    /// By number; a handful.
+    batches: Vec<Held>,
     places: Vec<Place>,
     serial: u32,
 }
@@ -129,27 +139,34 @@ impl Pending {
         let places = places(&batch, number);
         let first = places.iter().map(|p| p.due).min().unwrap_or(i64::MAX);
         self.places.extend(places);
-        self.batches.insert(number, (batch.clone(), batch.num_rows()));
+        self.batches.push(Held { number, left: batch.num_rows(), batch });
         first
     }
 
     fn release(&mut self, floor: i64) -> Result<Vec<RecordBatch>, ArrowError> {
-        let (mut now, later): (Vec<Place>, Vec<Place>) = std::mem::take(&mut self.places).into_iter().partition(|p| p.due <= floor);
+        let all = std::mem::take(&mut self.places);
+        let (now, later): (Vec<Place>, Vec<Place>) = all.into_iter().partition(|p| p.due <= floor);
         self.places = later;
-        now.sort_unstable();
+        let mut now = sorted(now);
         for tie in now.chunk_by_mut(|a, b| a.key() == b.key()).filter(|tie| tie.len() > 1) {
             self.by_cells(tie)?;
         }
         let out = now.chunks(BATCH).map(|part| self.gather(part)).collect::<Result<Vec<_>, _>>()?;
-        for place in now {
-            if let Some((_, left)) = self.batches.get_mut(&place.batch) {
-                *left -= 1;
-                if *left == 0 {
-                    self.batches.remove(&place.batch);
-                }
+        for run in now.chunk_by(|a, b| a.batch == b.batch) {
+            if let Some(held) = run.first().and_then(|p| self.held_mut(p.batch)) {
+                held.left -= run.len();
             }
         }
+        self.batches.retain(|held| held.left > 0);
         Ok(out)
+    }
+
+    fn held(&self, number: u32) -> Option<&Held> {
+        self.batches.iter().find(|held| held.number == number)
+    }
+
+    fn held_mut(&mut self, number: u32) -> Option<&mut Held> {
+        self.batches.iter_mut().find(|held| held.number == number)
     }
 
     /// Puts rows with one place in the order of their cells.
@@ -167,20 +184,28 @@ impl Pending {
 
     /// The rows of these places as one batch.
     fn gather(&self, part: &[Place]) -> Result<RecordBatch, ArrowError> {
-        let mut numbers: Vec<u32> = part.iter().map(|p| p.batch).collect();
+        let mut numbers: Vec<u32> = part.chunk_by(|a, b| a.batch == b.batch).filter_map(|run| Some(run.first()?.batch)).collect();
         numbers.sort_unstable();
         numbers.dedup();
         if let [one] = numbers.as_slice()
-            && let Some((batch, _)) = self.batches.get(one)
+            && let Some(held) = self.held(*one)
         {
             let rows = UInt32Array::from_iter_values(part.iter().map(|p| p.row));
-            return take_record_batch(batch, &rows);
+            return take_record_batch(&held.batch, &rows);
         }
-        let batches: Vec<&RecordBatch> = numbers.iter().filter_map(|n| self.batches.get(n)).map(|(b, _)| b).collect();
-        let place = |p: &Place| (numbers.binary_search(&p.batch).unwrap_or_default(), p.row as usize);
+        let batches: Vec<&RecordBatch> = numbers.iter().filter_map(|n| self.held(*n)).map(|held| &held.batch).collect();
+        let place = |p: &Place| (numbers.iter().position(|n| *n == p.batch).unwrap_or_default(), p.row as usize);
         let indices: Vec<(usize, usize)> = part.iter().map(place).collect();
         interleave_record_batch(&batches, &indices)
     }
+}
+
+/// In row order. What is moved while they are sorted is `due`, which nearly always tells, and where the place stands.
+fn sorted(places: Vec<Place>) -> Vec<Place> {
+    let mut order: Vec<(i64, u32)> = places.iter().map(|p| p.due).zip(0..).collect();
+    let at = |i: u32| places.get(i as usize);
+    order.sort_unstable_by(|a, b| a.0.cmp(&b.0).then_with(|| at(a.1).cmp(&at(b.1))));
+    order.into_iter().filter_map(|(_, i)| at(i).copied()).collect()
 }
 
 /// The places of a batch's rows, read from its own columns.

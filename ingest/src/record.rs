@@ -2,7 +2,10 @@
 //!
 //! A tunnelled packet gives one record per layer, each under its own flow key, so that the carrier and what it carries are
 //! conversations of their own and may live on different workers.
-use std::sync::Arc;
+use std::{
+    hash::{Hash, Hasher},
+    sync::Arc,
+};
 
 use lidr_schema::{Ends, Ip, Outer};
 
@@ -49,7 +52,7 @@ impl Dir {
 }
 
 /// The key of a conversation: both ends in address order, so that both directions meet, in their network.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct FlowKey {
     /// The lesser (address, port).
     pub low: (Ip, u16),
@@ -59,6 +62,17 @@ pub struct FlowKey {
     pub proto: u8,
     /// The network that the tunnels around it lead to, by number; 0 outside of any tunnel. VLANs are no part of it.
     pub network: u64,
+}
+
+impl Hash for FlowKey {
+    /// Four words: an address as an array would be hashed octet by octet behind its length.
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        let ports = u64::from(self.low.1) << 24 | u64::from(self.high.1) << 8 | u64::from(self.proto);
+        state.write_u128(u128::from_ne_bytes(self.low.0.octets()));
+        state.write_u128(u128::from_ne_bytes(self.high.0.octets()));
+        state.write_u64(ports);
+        state.write_u64(self.network);
+    }
 }
 
 /// TCP's fields of a packet.
@@ -81,6 +95,8 @@ pub struct Record {
     pub key: FlowKey,
     /// Seeded hash of the key: chooses the worker and the slot.
     pub hash: u64,
+    /// It was sent by the lesser end of the key.
+    pub from_low: bool,
     /// The packet's own direction: source and destination as they stand in its headers.
     pub ends: Ends,
     /// When and where.

@@ -14,7 +14,7 @@ use std::{
 use lidr_schema::{Key, Name};
 
 use crate::{
-    decode::ports::Ports,
+    decode::{Protocols, ports::Ports},
     order::Order,
     own::{Own, OwnRows},
     record::Record,
@@ -50,6 +50,8 @@ pub struct Config {
     pub chunk: usize,
     /// Ports that the settings give to protocols.
     pub ports: Ports,
+    /// Names of protocols that are not looked for: to measure what they cost.
+    pub without: Vec<String>,
 }
 
 impl Config {
@@ -57,7 +59,7 @@ impl Config {
     #[must_use]
     pub fn new(sensor: &str, workers: usize, key: Key, epoch: &str) -> Self {
         let (sensor, epoch) = (sensor.to_owned(), epoch.to_owned());
-        Self { sensor, workers: workers.max(1), key, epoch, most_flows: MOST_FLOWS, count_keys: false, chunk: CHUNK, ports: Ports::default() }
+        Self { sensor, workers: workers.max(1), key, epoch, most_flows: MOST_FLOWS, count_keys: false, chunk: CHUNK, ports: Ports::default(), without: Vec::new() }
     }
 }
 
@@ -105,6 +107,7 @@ pub fn run(
         most_flows: (config.most_flows / config.workers).max(1),
         count_keys: config.count_keys,
         ports: config.ports.clone(),
+        protocols: Protocols::without(&config.without),
     });
     let mut run = Run { order: Order::new(config.workers + 1), own: OwnRows::new(Arc::clone(&shared)), sink };
     let (reader, tallies, clock) = match config.workers {
@@ -162,7 +165,7 @@ fn alone(
     let (mut records, mut since, mut clock) = (Vec::new(), 0, i64::MIN);
     while let Some(now) = reader.next_block(&mut records)? {
         since += records.len();
-        records.iter().for_each(|r| worker.record(r));
+        worker.records(&records);
         records.clear();
         clock = now;
         if since + reader.waiting() >= config.chunk || worker.waiting() >= config.chunk {
@@ -296,7 +299,7 @@ fn send(shares: &mut [Vec<Record>], hands: &[SyncSender<Work>], clock: i64) -> b
 fn worker_thread(number: usize, mut worker: Worker, work: &Receiver<Work>, tell: &SyncSender<Told>) {
     let mut clock = i64::MIN;
     for Work { records, clock: now } in work {
-        records.iter().for_each(|r| worker.record(r));
+        worker.records(&records);
         clock = now;
         worker.tick(clock);
         if tell.send(Told::Chunk(number, worker.take(clock))).is_err() {

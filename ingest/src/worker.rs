@@ -12,12 +12,15 @@ use lidr_schema::{AnyRow, Head, Key, Name, Store, Stores, TableId, table::taskin
 use payload::{end_decoder, expire, payload, say_odd};
 
 use crate::{
-    decode::ports::Ports,
+    decode::{Protocols, ports::Ports},
     flow::{Belongs, Flow, table::FlowTable},
     record::{FlowKey, Record},
     source::clock::DISORDER,
     summary::Tally,
 };
+
+/// Packets whose flows are fetched before the first of them is dealt with.
+const AHEAD: usize = 32;
 
 /// What all workers of a run share.
 #[derive(Debug)]
@@ -36,6 +39,8 @@ pub(crate) struct Shared {
     pub(crate) count_keys: bool,
     /// Ports that the settings give to protocols.
     pub(crate) ports: Ports,
+    /// Protocols that are looked for.
+    pub(crate) protocols: Protocols,
 }
 
 impl Shared {
@@ -88,6 +93,16 @@ impl Worker {
         self.stores.len()
     }
 
+    /// Deals with packets in their order.
+    pub(crate) fn records(&mut self, records: &[Record]) {
+        for part in records.chunks(AHEAD) {
+            // Their flows lie all over the memory: fetched one after another, without waiting for each, they are at hand below.
+            let warm = |r: &Record| self.flows.find(r.hash, &r.key).and_then(|slot| self.flows.get(slot)).map_or(0, Flow::warm);
+            std::hint::black_box(part.iter().map(warm).fold(0, |all, one| all ^ one));
+            part.iter().for_each(|record| self.record(record));
+        }
+    }
+
     /// Deals with one layer of one packet.
     pub(crate) fn record(&mut self, record: &Record) {
         if self.shared.count_keys && matches!(record.key.proto, 6 | 17) {
@@ -121,8 +136,7 @@ impl Worker {
         }
         let deadline = flow.deadline();
         // A decoder's question may be due before the wheel was to look again.
-        if deadline < flow.scheduled {
-            flow.scheduled = deadline;
+        if deadline < flows.scheduled(slot) {
             flows.schedule(slot, deadline);
         }
         if !self.scratch.is_empty() {
@@ -176,6 +190,7 @@ impl Worker {
         if let Some(protocol) = flow.known() {
             self.tally.decoded(protocol.name);
         }
+        self.flows.recycle(flow);
         self.scratch = out;
         self.sort_out();
     }
@@ -184,12 +199,10 @@ impl Worker {
     pub(crate) fn tick(&mut self, clock: i64) {
         let floor = clock - DISORDER - 1;
         for slot in self.flows.due(floor) {
-            let Some(flow) = self.flows.get_mut(slot) else { continue };
             // An older ticket of a flow that was looked at since.
-            if flow.scheduled.div_euclid(1_000_000) > floor.div_euclid(1_000_000) {
-                continue;
+            if self.flows.scheduled(slot).div_euclid(1_000_000) <= floor.div_euclid(1_000_000) {
+                self.look(slot, floor);
             }
-            self.look(slot, floor);
         }
     }
 
@@ -212,7 +225,6 @@ impl Worker {
             end_decoder(flow, at, &shared, &mut out, &mut self.tally);
         }
         let next = flow.deadline().max(floor + 1);
-        flow.scheduled = next;
         self.flows.schedule(slot, next);
         self.scratch = out;
         self.sort_out();

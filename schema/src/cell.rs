@@ -4,18 +4,19 @@
 //! written (a builder call per cell costs 640 instructions more a row), one conversion when a batch is full.
 //! An address is 16 octets, IPv4 mapped into IPv6 (RFC 4291 §2.5.5.2), never a dictionary; a name is a dictionary, so that a
 //! rule tests each distinct value once; a time is microseconds since the epoch, UTC.
-use std::{borrow::Cow, collections::HashMap, sync::Arc};
+use std::{borrow::Cow, hash::BuildHasher, sync::Arc};
 
 use arrow::{
     array::{
         ArrayRef, BooleanArray, DictionaryArray, FixedSizeBinaryArray, Int32Array, PrimitiveArray, StringArray,
         TimestampMicrosecondArray,
     },
-    buffer::{BooleanBuffer, Buffer, NullBuffer, ScalarBuffer},
+    buffer::{BooleanBuffer, Buffer, NullBuffer, OffsetBuffer, ScalarBuffer},
     datatypes::{
         DataType, Int32Type, Int64Type, TimeUnit, UInt8Type, UInt16Type, UInt32Type, UInt64Type,
     },
 };
+use hashbrown::{DefaultHashBuilder, HashTable};
 
 use crate::{ip::Ip, pseudonym::Pseudonym};
 
@@ -48,6 +49,16 @@ pub trait Cell: Sized {
     fn finish(store: &mut Self::Store, nulls: Option<NullBuffer>) -> ArrayRef;
 }
 
+/// Room of a column that is kept for the next batch, in rows: growing again from nothing costs more than writing the cells, and
+/// one great batch must not make all that follow it great.
+const KEPT_ROOM: usize = 4096;
+
+/// The values of a column; an empty one with room for as many takes its place.
+fn taken<T>(column: &mut Vec<T>) -> Vec<T> {
+    let room = column.len().min(KEPT_ROOM);
+    std::mem::replace(column, Vec::with_capacity(room))
+}
+
 macro_rules! primitive {
     ($($rust:ty => $arrow:ty),*) => {$(
         impl Cell for $rust {
@@ -62,7 +73,7 @@ macro_rules! primitive {
                 store.push(<$rust>::default());
             }
             fn finish(store: &mut Self::Store, nulls: Option<NullBuffer>) -> ArrayRef {
-                Arc::new(PrimitiveArray::<$arrow>::new(ScalarBuffer::from(std::mem::take(store)), nulls))
+                Arc::new(PrimitiveArray::<$arrow>::new(ScalarBuffer::from(taken(store)), nulls))
             }
         }
     )*};
@@ -81,9 +92,16 @@ impl Cell for Micros {
         store.push(0);
     }
     fn finish(store: &mut Self::Store, nulls: Option<NullBuffer>) -> ArrayRef {
-        let values = ScalarBuffer::from(std::mem::take(store));
+        let values = ScalarBuffer::from(taken(store));
         Arc::new(TimestampMicrosecondArray::new(values, nulls).with_timezone("UTC"))
     }
+}
+
+/// Booleans as bits; the column is empty afterwards.
+fn bits(column: &mut Vec<bool>) -> BooleanBuffer {
+    let bits = BooleanBuffer::from(column.as_slice());
+    column.clear();
+    bits
 }
 
 impl Cell for bool {
@@ -98,7 +116,7 @@ impl Cell for bool {
         store.push(false);
     }
     fn finish(store: &mut Self::Store, nulls: Option<NullBuffer>) -> ArrayRef {
-        Arc::new(BooleanArray::new(BooleanBuffer::from(std::mem::take(store)), nulls))
+        Arc::new(BooleanArray::new(bits(store), nulls))
     }
 }
 
@@ -117,7 +135,7 @@ macro_rules! sixteen {
                 store.push([0; 16]);
             }
             fn finish(store: &mut Self::Store, nulls: Option<NullBuffer>) -> ArrayRef {
-                let buffer = Buffer::from(std::mem::take(store).as_flattened().to_vec());
+                let buffer = Buffer::from(taken(store).into_flattened());
                 Arc::new(FixedSizeBinaryArray::new(16, buffer, nulls))
             }
         }
@@ -129,34 +147,53 @@ sixteen! { Ip, false; Pseudonym, true; }
 #[derive(Debug, Default)]
 pub struct NameStore {
     keys: Vec<i32>,
-    index: HashMap<Name, i32>,
     values: Vec<Name>,
+    /// Places of the values, once there are more than a few.
+    index: HashTable<i32>,
+    hasher: DefaultHashBuilder,
     last: i32,
 }
 
 impl NameStore {
     fn key_of(&mut self, value: Name) -> i32 {
         // Runs of one value are the rule (sensor, capture, decoder), so the last one is asked first.
-        if self.values.get(self.last as usize).is_some_and(|v| *v == value) {
+        if self.values.get(self.last as usize).is_some_and(|v| same(v, &value)) {
             return self.last;
         }
-        self.last = self.known(&value).unwrap_or_else(|| {
-            let next = i32::try_from(self.values.len()).unwrap_or(i32::MAX);
-            self.values.push(value.clone());
-            self.index.insert(value, next);
-            next
-        });
+        self.last = self.known(&value).unwrap_or_else(|| self.add(value));
         self.last
     }
 
     /// Most columns have a handful of values: looking through them is quicker than hashing.
     fn known(&self, value: &Name) -> Option<i32> {
-        const FEW: usize = 8;
         if self.values.len() > FEW {
-            return self.index.get(value).copied();
+            let is = |place: &i32| self.values.get(*place as usize).is_some_and(|v| v == value);
+            return self.index.find(self.hasher.hash_one(value), is).copied();
         }
-        self.values.iter().position(|v| v == value).and_then(|i| i32::try_from(i).ok())
+        self.values.iter().position(|v| same(v, value)).and_then(|i| i32::try_from(i).ok())
     }
+
+    fn add(&mut self, value: Name) -> i32 {
+        let next = i32::try_from(self.values.len()).unwrap_or(i32::MAX);
+        self.values.push(value);
+        // The value that makes them many brings all before it into the index.
+        let first = if self.values.len() == FEW + 1 { 0 } else { next };
+        if self.values.len() > FEW {
+            let hash = |place: &i32| self.values.get(*place as usize).map_or(0, |v| self.hasher.hash_one(v));
+            for place in first..=next {
+                self.index.insert_unique(hash(&place), place, hash);
+            }
+        }
+        next
+    }
+}
+
+/// Values of a dictionary that are looked through one by one.
+const FEW: usize = 8;
+
+/// Whether two names are equal: most of them are the same text in memory.
+fn same(a: &str, b: &str) -> bool {
+    a.len() == b.len() && (std::ptr::eq(a, b) || a == b)
 }
 
 impl Cell for Name {
@@ -172,9 +209,10 @@ impl Cell for Name {
         store.keys.push(0);
     }
     fn finish(store: &mut Self::Store, nulls: Option<NullBuffer>) -> ArrayRef {
-        let done = std::mem::take(store);
-        let keys = Int32Array::new(ScalarBuffer::from(done.keys), nulls);
-        let mut values = done.values;
+        let keys = Int32Array::new(ScalarBuffer::from(taken(&mut store.keys)), nulls);
+        let mut values = std::mem::take(&mut store.values);
+        store.index.clear();
+        store.last = 0;
         if values.is_empty() {
             values.push(Name::Borrowed(""));
         }
@@ -193,6 +231,9 @@ impl Cell for Text {
         DataType::Utf8
     }
     fn push(store: &mut Self::Store, value: Self) {
+        if store.0.is_empty() {
+            store.0.push(0);
+        }
         store.1.push_str(&value.0);
         store.0.push(i32::try_from(store.1.len()).unwrap_or(i32::MAX));
     }
@@ -200,17 +241,17 @@ impl Cell for Text {
         Self::push(store, Self::default());
     }
     fn finish(store: &mut Self::Store, nulls: Option<NullBuffer>) -> ArrayRef {
-        let (ends, text) = std::mem::take(store);
-        let mut start = 0_usize;
-        let parts = ends.iter().map(|end| {
-            let end = *end as usize;
-            let part = text.get(start..end).unwrap_or_default();
-            start = end;
-            part
-        });
-        let plain = StringArray::from_iter_values(parts);
-        let (offsets, values, _) = plain.into_parts();
-        Arc::new(StringArray::new(offsets, values, nulls))
+        let (mut offsets, text) = (taken(&mut store.0), std::mem::take(&mut store.1));
+        store.1.reserve(text.len().min(KEPT_ROOM * 8));
+        if offsets.is_empty() {
+            offsets.push(0);
+        }
+        // Offsets only grow, and each ends a text: what is refused cannot be there.
+        let (offsets, values) = (OffsetBuffer::new(ScalarBuffer::from(offsets)), Buffer::from(text.into_bytes()));
+        match StringArray::try_new(offsets, values, nulls) {
+            Ok(array) => Arc::new(array),
+            Err(_) => arrow::array::new_empty_array(&Self::data_type()),
+        }
     }
 }
 
@@ -239,7 +280,7 @@ impl<T: Cell> Cell for Option<T> {
         Self::push(store, None);
     }
     fn finish(store: &mut Self::Store, _: Option<NullBuffer>) -> ArrayRef {
-        let there = BooleanBuffer::from(std::mem::take(&mut store.there));
+        let there = bits(&mut store.there);
         T::finish(&mut store.values, Some(NullBuffer::new(there)))
     }
 }

@@ -8,6 +8,8 @@ use sha1::{Digest, Sha1};
 
 use crate::head::Ends;
 
+/// Characters of an id.
+const LENGTH: usize = 30;
 const ICMP: u8 = 1;
 const ICMP6: u8 = 58;
 
@@ -28,7 +30,10 @@ pub fn community_id(ends: &Ends) -> String {
         hash.update(low_port.to_be_bytes());
         hash.update(high_port.to_be_bytes());
     }
-    format!("1:{}", STANDARD.encode(hash.finalize()))
+    let mut text = String::with_capacity(LENGTH);
+    text.push_str("1:");
+    STANDARD.encode_string(hash.finalize(), &mut text);
+    text
 }
 
 const fn has_ports(proto: u8) -> bool {

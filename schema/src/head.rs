@@ -22,6 +22,17 @@ pub struct Ends {
     pub proto: u8,
 }
 
+impl Ends {
+    /// Whether the source is the lesser of both ends. ICMP has no ports: there the addresses tell.
+    #[must_use]
+    pub fn from_low(&self) -> bool {
+        match self.proto {
+            1 | 58 => self.src_ip <= self.dst_ip,
+            _ => (self.src_ip, self.src_port) <= (self.dst_ip, self.dst_port),
+        }
+    }
+}
+
 /// The tunnel that a packet came in: the outermost addresses and the innermost name and key.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Outer {
@@ -139,6 +150,15 @@ impl Head {
             frame: self.frame,
             n: self.n,
         }
+    }
+
+    /// Sets the tunnel, where there is one.
+    pub fn set_outer(&mut self, outer: Option<&Outer>) {
+        let Some(outer) = outer else { return };
+        self.outer_src_ip = Some(outer.src_ip);
+        self.outer_dst_ip = Some(outer.dst_ip);
+        self.tunnel = Some(outer.path.clone());
+        self.tunnel_id = outer.id;
     }
 
     /// Sets the flow key.

@@ -1,13 +1,27 @@
 //! Addresses: one form for IPv4 and IPv6, so that a column, a comparison and a prefix test are one thing.
 use std::{
+    cmp::Ordering,
     fmt,
     net::{IpAddr, Ipv4Addr, Ipv6Addr},
     str::FromStr,
 };
 
 /// An IP address as 16 octets in network order; IPv4 is mapped into `::ffff:0:0/96` (RFC 4291 §2.5.5.2).
-#[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub struct Ip([u8; 16]);
+
+impl Ord for Ip {
+    /// As octets in network order, in one comparison: every packet's ends are compared.
+    fn cmp(&self, other: &Self) -> Ordering {
+        u128::from_be_bytes(self.0).cmp(&u128::from_be_bytes(other.0))
+    }
+}
+
+impl PartialOrd for Ip {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
 
 impl Ip {
     /// From 16 octets in network order.

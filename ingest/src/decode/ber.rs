@@ -228,6 +228,14 @@ pub(super) fn unsigned(value: &[u8]) -> Option<i64> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Oid<'a>(&'a [u8]);
 
+/// A number in decimal, without making a text of it first.
+fn push_number(text: &mut String, number: u32) {
+    if number >= 10 {
+        push_number(text, number / 10);
+    }
+    text.extend(char::from_digit(number % 10, 10));
+}
+
 /// Sub-identifiers of one object identifier (RFC 3416 §4.1).
 const MOST_ARCS: usize = 128;
 
@@ -281,7 +289,7 @@ impl<'a> Oid<'a> {
             if place > 0 {
                 text.push('.');
             }
-            text.push_str(&arc.to_string());
+            push_number(&mut text, arc);
         }
         text
     }

@@ -10,9 +10,9 @@
 //! would be mixed, and said once. Sequence numbers wrap at 32 bits; one that goes back is a repeat or comes late.
 pub(super) mod decoder;
 
-use std::collections::{BTreeSet, HashMap};
-use std::hash::Hash;
+use std::{collections::BTreeSet, hash::Hash};
 
+use hashbrown::HashMap;
 use lidr_schema::{Ends, Key, Micros, Name, Pseudonym, table::delivery};
 
 use super::{Mark, Odd, Rows, Segment};

@@ -43,19 +43,24 @@ const VERBS: [(&str, &str); 7] = [
     ("NOOP", "keepalive"),
 ];
 
+/// Every payload in which no earlier protocol was found comes here: nothing is made for it.
 fn probe(data: &[u8], _: Dir) -> Verdict {
-    let text = std::str::from_utf8(data.get(..ENOUGH).unwrap_or(data)).unwrap_or_default();
-    let starts = VERBS.iter().map(|(verb, _)| format!("{verb} DTCP/0.")).chain(["DTCP/0.".to_owned()]);
-    let mut verdict = Verdict::No;
-    for start in starts {
-        if text.starts_with(&start) {
-            return Verdict::Certain;
-        }
-        if !text.is_empty() && start.starts_with(text) {
-            verdict = Verdict::Maybe;
-        }
+    let octets = data.get(..ENOUGH).unwrap_or(data);
+    let verbs = VERBS.iter().map(|(verb, _)| [verb.as_bytes(), b" DTCP/0."]);
+    let verdict = verbs.chain([[b"".as_slice(), b"DTCP/0."]]).map(|start| begins(octets, start)).max();
+    verdict.filter(|v| *v != Verdict::No && !octets.is_empty() && std::str::from_utf8(octets).is_ok()).unwrap_or(Verdict::No)
+}
+
+/// Whether octets begin with these, or break off within them.
+fn begins(octets: &[u8], [first, second]: [&[u8]; 2]) -> Verdict {
+    let Some(rest) = octets.strip_prefix(first) else {
+        return if first.starts_with(octets) { Verdict::Maybe } else { Verdict::No };
+    };
+    match rest.starts_with(second) {
+        true => Verdict::Certain,
+        false if second.starts_with(rest) => Verdict::Maybe,
+        false => Verdict::No,
     }
-    verdict
 }
 
 /// A message's first line and headers, names in lower case.

@@ -53,10 +53,8 @@ pub(super) struct Action {
     entries: u32,
 }
 
-/// Whether the first octets of a body are those of a message.
-pub(super) fn looks_like(text: &[u8]) -> bool {
-    [b"HI1Message".as_slice(), NAMESPACE.as_bytes()].into_iter().any(|word| text.windows(word.len()).any(|w| w == word))
-}
+/// What the first octets of a body hold that is a message.
+pub(super) const WORDS: [&[u8]; 2] = [b"HI1Message", NAMESPACE.as_bytes()];
 
 /// The actions of a body; nothing if it is no HI1; what is wrong with it if it is.
 pub(super) fn parse(body: &[u8]) -> Option<Result<Vec<Action>, &'static str>> {

@@ -211,13 +211,13 @@ impl Http {
             None => self.answers_head(s.dir) || head.bodyless(),
         };
         let over = head.switches();
-        let media = head.media();
+        let may = body::may_be_order(head.media());
         let framing = if bodyless { Framing::None } else { head.framing() };
         if let Some(side) = self.sides.get_mut(s.dir.index()) {
             side.answers |= head.method().is_none();
             side.head = Some((mark, head));
         }
-        self.framed(framing, taken, over, body::may_be_order(media.as_deref()), s, rows)
+        self.framed(framing, taken, over, may, s, rows)
     }
 
     fn framed(&mut self, framing: Framing, taken: usize, over: bool, may: bool, s: Segment<'_>, rows: &mut Rows<'_>) -> Progress {

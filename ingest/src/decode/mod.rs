@@ -100,6 +100,30 @@ pub const ALL: &[Protocol] = &[
     ccc::PROTOCOL,
 ];
 
+/// The protocols that a run looks for, by what they run on.
+#[derive(Clone, Debug)]
+pub(crate) struct Protocols([Vec<&'static Protocol>; 3]);
+
+impl Protocols {
+    /// All but those of these names.
+    pub(crate) fn without(names: &[String]) -> Self {
+        Self([Transport::Stream, Transport::Datagram, Transport::Gre].map(|transport| {
+            ALL.iter().filter(|p| p.transport == transport && !names.iter().any(|n| n == p.name)).collect()
+        }))
+    }
+
+    /// Those on that transport, in the order in which they are asked.
+    pub(crate) fn on(&self, transport: Transport) -> impl Iterator<Item = &'static Protocol> {
+        let Self([streams, datagrams, gre]) = self;
+        let all = match transport {
+            Transport::Stream => streams,
+            Transport::Datagram => datagrams,
+            Transport::Gre => gre,
+        };
+        all.iter().copied()
+    }
+}
+
 /// Octets of one direction, in order.
 #[derive(Clone, Copy, Debug)]
 pub struct Segment<'a> {

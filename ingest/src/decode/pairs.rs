@@ -7,8 +7,9 @@
 //! Time is the packets' own: what is over for one packet may not be over for the next one, which a capture out of order brings
 //! later although it was sent before. So nothing is given up here because of another packet's time; the caller gives up what is
 //! over once nothing can come in time any more ([`Pairs::expired`], [`Pairs::lapsed`]).
-use std::collections::{BTreeMap, HashMap};
-use std::hash::Hash;
+use std::{collections::BTreeMap, hash::Hash};
+
+use hashbrown::HashMap;
 
 /// How long an answer may take, µs.
 pub const ANSWER_WITHIN: i64 = 5_000_000;

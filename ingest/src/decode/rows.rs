@@ -1,5 +1,5 @@
 //! What a decoder writes to: rows with everything about the conversation filled in.
-use lidr_schema::{AnyRow, Ends, Head, Key, Micros, Name, table::oddity};
+use lidr_schema::{AnyRow, Ends, Head, Key, Micros, Name, Outer, table::oddity};
 
 use crate::record::{Dir, Stamp};
 
@@ -71,8 +71,12 @@ pub struct Rows<'a> {
     pub configured: Option<&'static str>,
     /// The conversation has closed on the wire: what waits for an answer gets none.
     pub closed: bool,
-    /// Sensor, capture prefix, VLAN and tunnel of the conversation; everything else is filled in here.
-    pub template: &'a Head,
+    /// The sensor's name.
+    pub sensor: &'a Name,
+    /// VLAN of the conversation.
+    pub vlan: Option<u16>,
+    /// Tunnel of the conversation.
+    pub outer: Option<&'a Outer>,
     /// Names of the inputs (`epoch-N`), by `Stamp::input`.
     pub captures: &'a [Name],
     /// Bits above the ordinal that keep layers of one frame apart.
@@ -99,15 +103,20 @@ impl Rows<'_> {
 
     /// Writes a row whose ends are not the conversation's (the asker is `src` although the other side opened it).
     pub fn push_between(&mut self, mark: Mark, due: i64, ends: Ends, row: impl Into<AnyRow>) {
-        let mut head = self.template.clone();
-        head.ts = Micros(mark.stamp.ts);
-        head.due = Micros(due);
-        head.frame = mark.stamp.frame;
-        head.n = self.layer_bits | mark.n;
-        head.capture = self.captures.get(usize::from(mark.stamp.input)).cloned().unwrap_or_default();
+        let mut head = Head {
+            ts: Micros(mark.stamp.ts),
+            due: Micros(due),
+            sensor: self.sensor.clone(),
+            capture: self.captures.get(usize::from(mark.stamp.input)).cloned().unwrap_or_default(),
+            frame: mark.stamp.frame,
+            n: self.layer_bits | mark.n,
+            vlan: self.vlan,
+            decoder: Name::Borrowed(self.decoder),
+            trust: Name::Borrowed(self.trust),
+            ..Head::default()
+        };
+        head.set_outer(self.outer);
         head.set_ends(ends);
-        head.decoder = Name::Borrowed(self.decoder);
-        head.trust = Name::Borrowed(self.trust);
         self.out.push((head, row.into()));
     }
 

@@ -103,7 +103,7 @@ pub(crate) fn run_between(protocol: &Protocol, ends: Ends, steps: &[Step]) -> Ve
 
 /// [`run`] between other ends, on a port that the settings give to a protocol.
 pub(crate) fn run_as(protocol: &Protocol, ends: Ends, configured: Option<&'static str>, steps: &[Step]) -> Vec<(Head, AnyRow)> {
-    let (key, template, captures) = (key(), Head::default(), [Name::Borrowed("test-0")]);
+    let (key, sensor, captures) = (key(), Name::default(), [Name::Borrowed("test-0")]);
     let (mut ordinals, mut out) = (Ordinals::default(), Vec::new());
     let mut decoder = (protocol.start)();
     let mut sides = [Side::default(), Side::default()];
@@ -117,7 +117,9 @@ pub(crate) fn run_as(protocol: &Protocol, ends: Ends, configured: Option<&'stati
             ends,
             configured,
             closed: false,
-            template: &template,
+            sensor: &sensor,
+            vlan: None,
+            outer: None,
             captures: &captures,
             layer_bits: 0,
             key: &key,
@@ -142,7 +144,9 @@ pub(crate) fn run_as(protocol: &Protocol, ends: Ends, configured: Option<&'stati
         ends,
         configured,
         closed: steps.last().is_some_and(|s| s.closes),
-        template: &template,
+        sensor: &sensor,
+        vlan: None,
+        outer: None,
         captures: &captures,
         layer_bits: 0,
         key: &key,

@@ -67,41 +67,47 @@ impl Probing {
 }
 
 /// A live conversation.
+///
+/// In this order in memory: what every packet looks at fills the first lines of the processor's cache, what a row needs or a
+/// decoder's start comes behind them and is seldom fetched.
+#[repr(C)]
 pub(crate) struct Flow {
     pub(crate) key: FlowKey,
     pub(crate) hash: u64,
-    pub(crate) ends: Ends,
-    pub(crate) first: Stamp,
-    pub(crate) layer: u8,
-    /// What the wheel was last told.
-    pub(crate) scheduled: i64,
-    pub(crate) decoder: Option<Box<dyn Decoder>>,
-    pub(crate) protocol: Option<&'static Protocol>,
-    /// Datagrams that agree must come before the protocol can be said.
-    pub(crate) unsure: bool,
-    pub(crate) trust: &'static str,
-    pub(crate) probing: Probing,
-    pub(crate) streams: Option<Box<Streams>>,
-    pub(crate) ordinals: Ordinals,
-    pub(crate) template: Option<Box<Head>>,
-    vlan: Option<u16>,
-    outer: Option<Arc<Outer>>,
     last_ts: i64,
     last_eff: i64,
-    opened: bool,
     next_part: i64,
-    part: u32,
+    /// The least deadline of what the decoder waits for, as it said when it last did anything; `i64::MAX` where there is none.
+    asked: i64,
+    closed: Option<i64>,
     counts: Counts,
+    pub(crate) decoder: Option<Box<dyn Decoder>>,
+    pub(crate) streams: Option<Box<Streams>>,
+    closing: Closing,
     flags: [u8; 2],
     ttl: [Option<u8>; 2],
-    closing: Closing,
-    /// Something odd about its headers that has not been said, and whether anything was.
-    odd: Option<&'static str>,
+    pub(crate) probing: Probing,
+    /// Who opened it is the lesser end of the key.
+    src_is_low: bool,
+    opened: bool,
+    /// Whether something odd about its headers was said.
     odd_said: bool,
+    /// Datagrams that agree must come before the protocol can be said.
+    pub(crate) unsure: bool,
+    pub(crate) layer: u8,
+    /// Something odd about its headers that has not been said.
+    odd: Option<&'static str>,
+    pub(crate) first: Stamp,
+    pub(crate) ends: Ends,
+    pub(crate) protocol: Option<&'static Protocol>,
+    pub(crate) trust: &'static str,
+    pub(crate) ordinals: Ordinals,
+    pub(crate) outer: Option<Arc<Outer>>,
+    pub(crate) vlan: Option<u16>,
+    part: u32,
     syn: Option<(u32, i64)>,
     rtt_us: Option<u32>,
     direction_by: &'static str,
-    closed: Option<i64>,
     pub(crate) retransmits: u32,
     pub(crate) gap_bytes: u64,
 }
@@ -144,35 +150,35 @@ impl Flow {
         Self {
             key: record.key,
             hash: record.hash,
-            ends,
-            first: record.stamp,
-            layer: record.layer,
-            scheduled: i64::MAX,
-            decoder: None,
-            protocol: None,
-            unsure: false,
-            trust: "port",
-            probing: Probing::default(),
-            streams: None,
-            ordinals: Ordinals::default(),
-            template: None,
-            vlan: record.vlan,
-            outer: record.outer.clone(),
             last_ts: record.stamp.ts,
             last_eff: eff,
-            opened: false,
             next_part: eff + PART_EVERY,
-            part: 0,
+            asked: i64::MAX,
+            closed: None,
             counts: Counts::default(),
+            decoder: None,
+            streams: None,
+            closing: Closing::default(),
             flags: [0; 2],
             ttl: [None; 2],
-            closing: Closing::default(),
-            odd: None,
+            probing: Probing::default(),
+            src_is_low: ends.from_low(),
+            opened: false,
             odd_said: false,
+            unsure: false,
+            layer: record.layer,
+            odd: None,
+            first: record.stamp,
+            ends,
+            protocol: None,
+            trust: "port",
+            ordinals: Ordinals::default(),
+            outer: record.outer.clone(),
+            vlan: record.vlan,
+            part: 0,
             syn: None,
             rtt_us: None,
             direction_by: if syn { "syn" } else if synack { "synack" } else { "first" },
-            closed: None,
             retransmits: 0,
             gap_bytes: 0,
         }
@@ -180,9 +186,8 @@ impl Flow {
 
     /// Who sent this packet.
     pub(crate) fn dir(&self, record: &Record) -> Dir {
-        let same = record.ends.src_ip == self.ends.src_ip
-            && (record.ends.src_port == self.ends.src_port || matches!(record.ends.proto, 1 | 58));
-        if same { Dir::Src } else { Dir::Dst }
+        // Both have the same key, so that one bit tells.
+        if record.from_low == self.src_is_low { Dir::Src } else { Dir::Dst }
     }
 
     /// Whether the first octets that end sends are those of the conversation.
@@ -206,8 +211,17 @@ impl Flow {
             None => self.last_eff + self.idle(),
         };
         let open = if self.opens_by_timer() { self.first.eff + OPEN_AFTER } else { end };
-        let asked = self.decoder.as_ref().and_then(|d| d.deadline()).unwrap_or(end);
-        end.min(open).min(asked)
+        end.min(open).min(self.asked)
+    }
+
+    /// When the first of what its decoder waits for is over.
+    pub(crate) const fn asked(&self) -> i64 {
+        self.asked
+    }
+
+    /// The decoder has done something, or is gone: what it waits for may be something else.
+    pub(crate) fn ask_decoder(&mut self) {
+        self.asked = self.decoder.as_ref().and_then(|d| d.deadline()).unwrap_or(i64::MAX);
     }
 
     /// Whether somebody still reads its payload.
@@ -247,8 +261,11 @@ impl Flow {
 
     /// The `open` row that is due before `now`, for protocols that open by time.
     pub(crate) fn open_by(&mut self, now: i64, head: &dyn Fn(&Self) -> Head) -> Option<(Head, flow::Row)> {
+        if !self.opens_by_timer() {
+            return None;
+        }
         let due = self.first.eff + OPEN_AFTER;
-        if !self.opens_by_timer() || now <= due {
+        if now <= due {
             return None;
         }
         self.opened = true;
@@ -337,7 +354,7 @@ impl Flow {
 
     /// The conversation that goes on after a reset that was not its sender's: who opened it is known.
     pub(crate) fn again(&self, record: &Record) -> Self {
-        let mut again = Self { ends: self.ends, direction_by: "first", ..Self::new(record) };
+        let mut again = Self { ends: self.ends, src_is_low: self.src_is_low, direction_by: "first", ..Self::new(record) };
         again.note("data_after_reset");
         again
     }
@@ -385,13 +402,14 @@ impl Flow {
     /// VLAN, tunnel and ends, for rows of this conversation.
     pub(crate) fn fill(&self, head: &mut Head) {
         head.vlan = self.vlan;
-        if let Some(outer) = self.outer.as_deref() {
-            head.outer_src_ip = Some(outer.src_ip);
-            head.outer_dst_ip = Some(outer.dst_ip);
-            head.tunnel = Some(outer.path.clone());
-            head.tunnel_id = outer.id;
-        }
+        head.set_outer(self.outer.as_deref());
         head.set_ends(self.ends);
+    }
+
+    /// Reads what every packet looks at, so that it is at hand when one comes.
+    pub(crate) fn warm(&self) -> u64 {
+        let [packets, _] = self.counts.packets;
+        packets ^ u64::from(self.layer) ^ u64::from(self.opened)
     }
 
     /// The protocol, once it can be said.

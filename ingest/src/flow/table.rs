@@ -10,6 +10,8 @@ use super::Flow;
 use crate::record::FlowKey;
 
 const SECOND: i64 = 1_000_000;
+/// Places kept for flows to come.
+const MOST_SPARE: usize = 4096;
 
 /// An index into the slab that was valid when it was handed out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,9 +22,15 @@ pub(crate) struct Ticket {
 
 #[derive(Debug)]
 struct Slot {
+    /// What the wheel was last told: kept here, so that an older ticket is known without a look at the flow.
+    scheduled: i64,
     generation: u32,
     flow: Option<Box<Flow>>,
 }
+
+/// The place of a flow that is over.
+#[derive(Debug)]
+struct Spare(Box<Flow>);
 
 /// All live flows of one worker.
 #[derive(Debug, Default)]
@@ -31,6 +39,8 @@ pub(crate) struct FlowTable {
     slots: Vec<Slot>,
     free: Vec<u32>,
     wheel: BTreeMap<i64, Vec<Ticket>>,
+    /// Places of flows that are over, for those to come.
+    spare: Vec<Spare>,
     /// Most flows at once so far.
     pub(crate) peak: usize,
 }
@@ -63,12 +73,19 @@ impl FlowTable {
         let slot = match self.free.pop() {
             Some(slot) => slot,
             None => {
-                self.slots.push(Slot { generation: 0, flow: None });
+                self.slots.push(Slot { scheduled: i64::MAX, generation: 0, flow: None });
                 u32::try_from(self.slots.len() - 1).unwrap_or(u32::MAX)
             }
         };
         if let Some(place) = self.slots.get_mut(slot as usize) {
-            place.flow = Some(Box::new(flow));
+            place.scheduled = i64::MAX;
+            place.flow = Some(match self.spare.pop() {
+                Some(Spare(mut spare)) => {
+                    *spare = flow;
+                    spare
+                }
+                None => Box::new(flow),
+            });
         }
         let slots = &self.slots;
         let hash_of = |slot: &u32| slots.get(*slot as usize).and_then(|s| s.flow.as_ref()).map_or(0, |f| f.hash);
@@ -89,9 +106,22 @@ impl FlowTable {
         Some(flow)
     }
 
-    /// Looks at the flow again once the clock has passed that time.
+    /// When the flow is looked at again; `i64::MAX` for one that was never scheduled.
+    pub(crate) fn scheduled(&self, slot: u32) -> i64 {
+        self.slots.get(slot as usize).map_or(i64::MAX, |place| place.scheduled)
+    }
+
+    /// A flow that was taken out is over.
+    pub(crate) fn recycle(&mut self, flow: Box<Flow>) {
+        if self.spare.len() < MOST_SPARE {
+            self.spare.push(Spare(flow));
+        }
+    }
+
+    /// Looks at the flow again once the clock has passed that time, and no earlier.
     pub(crate) fn schedule(&mut self, slot: u32, at: i64) {
-        let Some(place) = self.slots.get(slot as usize) else { return };
+        let Some(place) = self.slots.get_mut(slot as usize) else { return };
+        place.scheduled = at;
         let ticket = Ticket { slot, generation: place.generation };
         self.wheel.entry(at.div_euclid(SECOND)).or_default().push(ticket);
     }

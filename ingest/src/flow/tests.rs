@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use lidr_schema::{Cidr, Ends, Ip, Key, TableId};
 
 use crate::{
-    decode::ports::Ports,
+    decode::{Protocols, ports::Ports},
     record::{FlowKey, Record, Stamp, Tcp},
     source::clock::DISORDER,
     worker::{Chunk, Shared, Worker},
@@ -26,6 +26,7 @@ fn packet(at: i64, forward: bool, proto: u8, flags: u8, seq: u32) -> Record {
     Record {
         key,
         hash: 7,
+        from_low: forward,
         ends: if forward { there } else { back },
         stamp: Stamp { ts: at, eff: at, frame: (at / 1000) as u64 + 1, input: 0 },
         clock: at,
@@ -53,6 +54,7 @@ fn rows(packets: &[Record], rhythm: usize) -> Vec<(String, i64, u64, String)> {
         most_flows: 100,
         count_keys: false,
         ports: Ports::default(),
+        protocols: Protocols::without(&[]),
     };
     let mut worker = Worker::new(Arc::new(shared));
     let mut batches: Vec<RecordBatch> = Vec::new();
@@ -189,6 +191,7 @@ fn trailing(packets: &[Record]) -> u64 {
         most_flows: 100,
         count_keys: false,
         ports: Ports::default(),
+        protocols: Protocols::without(&[]),
     };
     let mut worker = Worker::new(Arc::new(shared));
     packets.iter().for_each(|r| worker.record(r));
@@ -208,6 +211,7 @@ fn the_flow_table_has_a_bound_and_a_counter() {
         most_flows: 10,
         count_keys: true,
         ports: Ports::default(),
+        protocols: Protocols::without(&[]),
     };
     let mut worker = Worker::new(Arc::new(shared));
     for i in 0..50_u16 {

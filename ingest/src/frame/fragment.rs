@@ -4,8 +4,9 @@
 //! fragment, or when the input ends, is dropped, counted and said; the oldest one is dropped and counted when too many wait or hold
 //! too many octets. Only a datagram's own fragments, or a clock beyond which none can come in time, decide that it has waited
 //! long enough.
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
+use hashbrown::HashMap;
 use lidr_schema::{Ends, Ip};
 
 use crate::{

@@ -1,5 +1,5 @@
 //! Link headers: Ethernet, Linux cooked, raw IP, loopback; VLAN tags, MPLS labels and PPPoE sessions on the way to IP.
-use super::{Context, Frames, View, cut_or, encapsulation::holds_ethernet};
+use super::{Context, ETHERNET, Frames, View, cut_or, encapsulation::holds_ethernet};
 
 /// Tags and labels before IP.
 const MOST_TAGS: usize = 8;
@@ -13,7 +13,7 @@ fn two(octets: &[u8], at: usize) -> Option<u16> {
 impl Frames {
     pub(super) fn link(&mut self, link: u32, view: View<'_>, context: &mut Context<'_>) {
         match link {
-            1 => self.ethernet(view, context),
+            ETHERNET => self.ethernet(view, context),
             // LINKTYPE_RAW and its names on BSD and OpenBSD, LINKTYPE_IPV4, LINKTYPE_IPV6
             12 | 14 | 101 | 228 | 229 => self.ip(view, context),
             0 | 108 => self.loopback(view, context),

@@ -96,11 +96,12 @@ impl Frames {
         self.counters.records += 1;
         let ends = info.ends(ports);
         context.ends = ends;
-        let key = key_of(&ends, context.network);
+        let (key, from_low) = key_of(&ends, context.network);
         let short = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
         context.out.push(Record {
             hash: self.hash(&key),
             key,
+            from_low,
             ends,
             stamp: context.stamp,
             clock: context.clock,
@@ -131,8 +132,9 @@ fn cut_tcp(view: View<'_>) -> Option<((u16, u16), Tcp, usize)> {
 }
 
 /// Both directions have one key: ends in order. For ICMP a type and the type that answers it meet in the lesser of both; types
-/// without an answer go one way, each type and code by itself, as in the Community ID.
-fn key_of(ends: &Ends, network: u64) -> FlowKey {
+/// without an answer go one way, each type and code by itself, as in the Community ID. With it whether the lesser end sent: of ICMP
+/// the lesser address.
+fn key_of(ends: &Ends, network: u64) -> (FlowKey, bool) {
     let (mut src, mut dst): ((Ip, u16), (Ip, u16)) = ((ends.src_ip, ends.src_port), (ends.dst_ip, ends.dst_port));
     if matches!(ends.proto, 1 | 58)
         && let Some(other) = lidr_schema::community::icmp_pair(ends.proto, ends.src_port)
@@ -140,8 +142,10 @@ fn key_of(ends: &Ends, network: u64) -> FlowKey {
         let kind = other.min(ends.src_port);
         (src.1, dst.1) = (kind, kind);
     }
-    let (low, high) = if src <= dst { (src, dst) } else { (dst, src) };
-    FlowKey { low, high, proto: ends.proto, network }
+    let forward = src <= dst;
+    let (low, high) = if forward { (src, dst) } else { (dst, src) };
+    let from_low = if matches!(ends.proto, 1 | 58) { ends.from_low() } else { forward };
+    (FlowKey { low, high, proto: ends.proto, network }, from_low)
 }
 
 const fn not_opened(proto: u8) -> &'static str {

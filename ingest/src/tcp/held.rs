@@ -1,4 +1,6 @@
 //! Segments that came early, until what is before them comes or is given up.
+use std::collections::VecDeque;
+
 use crate::record::Stamp;
 
 /// A segment.
@@ -11,10 +13,11 @@ pub(super) struct Part {
     pub(super) stamp: Stamp,
 }
 
-/// Segments in the order of their sequence numbers; few at a time, so a vector is the fastest map.
+/// Segments in the order of their sequence numbers: hundreds where a hole is never filled, nearly all of them taken from the
+/// front and added at the back.
 #[derive(Debug, Default)]
 pub(super) struct Held {
-    parts: Vec<Part>,
+    parts: VecDeque<Part>,
     octets: usize,
 }
 
@@ -30,22 +33,23 @@ impl Held {
 
     /// The segment that comes first.
     pub(super) fn first(&self) -> Option<&Part> {
-        self.parts.first()
+        self.parts.front()
     }
 
     /// Whether octets are held that a segment of that length brings again.
     pub(super) fn reaches_into(&self, seq: u32, length: usize) -> bool {
-        self.parts.first().is_some_and(|first| (first.seq.wrapping_sub(seq) as usize) < length)
+        self.parts.front().is_some_and(|first| (first.seq.wrapping_sub(seq) as usize) < length)
     }
 
     /// Holds of a segment what is not held already: the octets seen first win. True if octets that are held came with other
     /// content.
     pub(super) fn add(&mut self, seq: u32, octets: &[u8], cut: usize, stamp: Stamp) -> bool {
         let (mut at, mut differs, mut fresh) = (0, false, Vec::new());
-        for part in &self.parts {
+        // Parts never overlap: those that end before the segment have nothing to do with it.
+        let before = |part: &Part| !octets.is_empty() && reach(part, seq) <= 0;
+        for part in self.parts.range(self.parts.partition_point(before)..) {
             // Where the part lies, counted from the segment's first octet.
-            let from = part.seq.wrapping_sub(seq).cast_signed();
-            let to = from.saturating_add_unsigned(u32::try_from(part.octets.len()).unwrap_or(u32::MAX));
+            let (from, to) = (part.seq.wrapping_sub(seq).cast_signed(), reach(part, seq));
             let (from, to) = (usize::try_from(from).unwrap_or(0), usize::try_from(to).unwrap_or(0));
             if to == 0 && !octets.is_empty() || from > octets.len() {
                 continue;
@@ -84,14 +88,20 @@ impl Held {
 
     /// The first segment, if it begins at or before that number.
     pub(super) fn take_at(&mut self, next: u32) -> Option<Part> {
-        let first = self.parts.first()?;
+        let first = self.parts.front()?;
         if first.seq.wrapping_sub(next).cast_signed() > 0 {
             return None;
         }
-        let part = self.parts.remove(0);
+        let part = self.parts.pop_front()?;
         self.octets -= cost(part.octets.len());
         Some(part)
     }
+}
+
+/// Where a part ends, counted from that number.
+fn reach(part: &Part, seq: u32) -> i32 {
+    let from = part.seq.wrapping_sub(seq).cast_signed();
+    from.saturating_add_unsigned(u32::try_from(part.octets.len()).unwrap_or(u32::MAX))
 }
 
 const fn cost(octets: usize) -> usize {

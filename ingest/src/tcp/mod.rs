@@ -75,6 +75,17 @@ impl Streams {
         self.dirs.get_mut(dir.index()).map(|s| s.data(dir, data, reader)).unwrap_or_default()
     }
 
+    /// Follows the numbers of a packet that needs nobody to read anything: an acknowledgement while nothing is held, octets that
+    /// come next and are passed over. False where there is more to do, and then nothing is done.
+    pub(crate) fn follow(&mut self, dir: Dir, seq: u32, payload: usize) -> bool {
+        let [src, dst] = &mut self.dirs;
+        let (own, other) = match dir {
+            Dir::Src => (src, dst),
+            Dir::Dst => (dst, src),
+        };
+        other.held.is_empty() && (payload == 0 || own.follow(seq, payload))
+    }
+
     /// An acknowledgement sent in that direction, and its packet: what it says about holes of the other one.
     pub(crate) fn acked(&mut self, by: Dir, ack: u32, now: Stamp, reader: &mut dyn Reader) -> Events {
         let other = by.other();
@@ -134,6 +145,18 @@ struct Stream {
 }
 
 impl Stream {
+    /// Octets that come next and that nobody reads, be it that nobody reads on or that they are passed over.
+    fn follow(&mut self, seq: u32, octets: usize) -> bool {
+        let unread = self.done || self.buffer.is_empty() && self.skip >= octets as u64;
+        if self.next != Some(seq) || !unread || !self.held.is_empty() {
+            return false;
+        }
+        self.next = Some(seq.wrapping_add(u32::try_from(octets).unwrap_or(u32::MAX)));
+        self.passed += octets as u64;
+        self.skip = self.skip.saturating_sub(octets as u64);
+        true
+    }
+
     fn data(&mut self, dir: Dir, data: Data<'_>, reader: &mut dyn Reader) -> Events {
         let mut events = Events::default();
         let next = *self.next.get_or_insert(data.seq);

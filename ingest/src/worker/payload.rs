@@ -6,9 +6,9 @@
 //! missed for a hole. First octets that could be several things wait for more, up to the longest header that tells.
 use lidr_schema::{AnyRow, Head, Name, table::mark, table::oddity};
 
-use super::{Shared, head_of};
+use super::Shared;
 use crate::{
-    decode::{ALL, Odd, Progress, Protocol, Rows, Segment, Transport, Verdict},
+    decode::{Odd, Progress, Protocol, Protocols, Rows, Segment, Transport, Verdict},
     flow::Flow,
     record::{Dir, Record, Stamp},
     summary::Tally,
@@ -33,15 +33,18 @@ fn with_rows<T>(
     out: &mut Vec<(Head, AnyRow)>,
     run: impl FnOnce(&mut Flow, &mut Rows<'_>) -> T,
 ) -> T {
-    let template = flow.template.take().unwrap_or_else(|| Box::new(head_of(shared, flow)));
     let mut ordinals = flow.ordinals;
+    // Lent to the rows meanwhile: what runs is given the flow, too.
+    let outer = flow.outer.take();
     let mut rows = Rows {
         decoder: flow.protocol.map_or("tcp", |p| p.name),
         trust: flow.trust,
         ends: flow.ends,
         configured: configured(shared, flow),
         closed: flow.is_closed(),
-        template: &template,
+        sensor: &shared.sensor,
+        vlan: flow.vlan,
+        outer: outer.as_deref(),
         captures: &shared.captures,
         layer_bits: u32::from(flow.layer) << 28,
         key: &shared.key,
@@ -50,17 +53,18 @@ fn with_rows<T>(
     };
     let result = run(flow, &mut rows);
     flow.ordinals = ordinals;
-    flow.template = Some(template);
+    flow.outer = outer;
     result
 }
 
 pub(super) fn expire(flow: &mut Flow, now: i64, shared: &Shared, out: &mut Vec<(Head, AnyRow)>) {
-    if flow.decoder.as_ref().and_then(|d| d.deadline()).is_none_or(|d| d >= now) {
+    if flow.asked() >= now {
         return;
     }
     let Some(mut decoder) = flow.decoder.take() else { return };
     with_rows(flow, shared, out, |_, rows| decoder.expire(now, rows));
     flow.decoder = Some(decoder);
+    flow.ask_decoder();
 }
 
 pub(super) fn end_decoder(
@@ -73,11 +77,12 @@ pub(super) fn end_decoder(
     if let Some(mut streams) = flow.streams.take() {
         let last = Stamp { eff: now, ..flow.first };
         let events =
-            with_rows(flow, shared, out, |flow, rows| streams.end(now, &mut Feed { flow, rows, started: None }));
+            with_rows(flow, shared, out, |flow, rows| streams.end(now, &mut Feed { flow, protocols: &shared.protocols, rows, started: None }));
         report(flow, events, last, shared, out, tally);
     }
     if let Some(mut decoder) = flow.decoder.take() {
         with_rows(flow, shared, out, |_, rows| decoder.end(now, rows));
+        flow.ask_decoder();
     }
 }
 
@@ -116,7 +121,7 @@ fn datagram(transport: Transport, flow: &mut Flow, record: &Record, shared: &Sha
     if flow.probing.over {
         return;
     }
-    let started = recognise(flow, transport, data, dir, configured(shared, flow)) == Look::Started;
+    let started = recognise(flow, &shared.protocols, transport, data, dir, configured(shared, flow)) == Look::Started;
     if !started || !feed(flow, segment, shared, out) {
         told_nothing(flow, dir);
     }
@@ -146,6 +151,7 @@ fn feed(flow: &mut Flow, segment: Segment<'_>, shared: &Shared, out: &mut Vec<(H
         _ => flow.unsure = false,
     }
     flow.decoder = Some(decoder);
+    flow.ask_decoder();
     true
 }
 
@@ -160,9 +166,14 @@ fn tcp(flow: &mut Flow, record: &Record, shared: &Shared, out: &mut Vec<(Head, A
     if !has_data && flow.streams.is_none() {
         return;
     }
+    // Most packets of a long conversation: nothing held, and octets of which nobody wants to know.
+    let plain = tcp.flags & SYN == 0 && record.payload_captured == record.payload_len && !flow.is_closed();
+    if plain && flow.streams.as_mut().is_some_and(|s| s.follow(dir, tcp.seq, record.payload_len as usize)) {
+        return;
+    }
     let mut streams = flow.streams.take().unwrap_or_default();
     let events = with_rows(flow, shared, out, |flow, rows| {
-        let mut feed = Feed { flow, rows, started: None };
+        let mut feed = Feed { flow, protocols: &shared.protocols, rows, started: None };
         let mut events = Events::default();
         if tcp.flags & ACK != 0 {
             events = streams.acked(dir, tcp.ack, record.stamp, &mut feed);
@@ -177,6 +188,7 @@ fn tcp(flow: &mut Flow, record: &Record, shared: &Shared, out: &mut Vec<(Head, A
         }
         events
     });
+    flow.ask_decoder();
     report(flow, events, record.stamp, shared, out, tally);
     if flow.decoder.is_some() || !(flow.probing.over || flow.is_closed() && streams.is_idle()) {
         flow.streams = Some(streams);
@@ -208,6 +220,9 @@ fn report(
     out: &mut Vec<(Head, AnyRow)>,
     tally: &mut Tally,
 ) {
+    if events == Events::default() {
+        return;
+    }
     flow.retransmits += events.retransmits;
     flow.gap_bytes += events.gap;
     let bounds = [("tcp_held", events.held_out), ("tcp_wanted", events.wanted_too_much)];
@@ -270,6 +285,7 @@ fn tcp_odd(rows: &mut Rows<'_>, stamp: Stamp, odd: Odd) {
 
 fn forget(flow: &mut Flow) {
     flow.decoder = None;
+    flow.ask_decoder();
     flow.protocol = None;
     flow.unsure = false;
     flow.probing.over = true;
@@ -287,10 +303,17 @@ enum Look {
 }
 
 /// Looks at first octets.
-fn recognise(flow: &mut Flow, transport: Transport, data: &[u8], dir: Dir, configured: Option<&str>) -> Look {
+fn recognise(
+    flow: &mut Flow,
+    protocols: &Protocols,
+    transport: Transport,
+    data: &[u8],
+    dir: Dir,
+    configured: Option<&str>,
+) -> Look {
     let mut look = Look::Nothing;
     let mut likely = None;
-    for protocol in ALL.iter().filter(|p| p.transport == transport) {
+    for protocol in protocols.on(transport) {
         let trust = match (protocol.probe)(data, dir) {
             Verdict::Certain => "clear",
             Verdict::Maybe | Verdict::Likely if on_port(protocol, flow, configured) => "inferred",
@@ -334,6 +357,7 @@ fn on_port(protocol: &Protocol, flow: &Flow, configured: Option<&str>) -> bool {
 /// Gives a stream's octets to the conversation's decoder, once there is one.
 struct Feed<'a, 'b> {
     flow: &'a mut Flow,
+    protocols: &'a Protocols,
     rows: &'a mut Rows<'b>,
     /// The direction that has just told the protocol.
     started: Option<Dir>,
@@ -343,7 +367,7 @@ impl Feed<'_, '_> {
     /// Looks for the protocol; what to do with the octets where nothing was found.
     fn look(&mut self, data: &[u8], dir: Dir) -> Option<Progress> {
         let length = data.len();
-        match recognise(self.flow, Transport::Stream, data, dir, self.rows.configured) {
+        match recognise(self.flow, self.protocols, Transport::Stream, data, dir, self.rows.configured) {
             Look::Started => {
                 self.rows.decoder = self.flow.protocol.map_or("tcp", |p| p.name);
                 self.rows.trust = self.flow.trust;

@@ -7,6 +7,8 @@ use super::super::{Verdict, cursor::Cursor};
 pub(super) const HEADER: usize = 12;
 /// Octets of a name at most (RFC 1035 §3.1).
 const MOST_NAME: usize = 255;
+/// Octets of a usual name.
+const USUAL_NAME: usize = 32;
 /// Questions read of one message; there is one in practice.
 const MOST_QUESTIONS: usize = 16;
 /// Types that are asked in practice; others are no proof of the protocol.
@@ -100,7 +102,7 @@ impl Message {
 impl Answers {
     fn read<'a>(&mut self, data: &'a [u8], c: &mut Cursor<'a>, count: u16) -> Result<(), Trouble> {
         for _ in 0..count {
-            name(data, c)?;
+            pass(data, c)?;
             let (kind, _class) = c.u16().zip(c.u16()).ok_or(Trouble::Short)?;
             let ttl = c.u32().ok_or(Trouble::Short)?;
             let start = data.len() - c.rest().len() + 2;
@@ -133,10 +135,20 @@ impl Answers {
     }
 }
 
-/// A name, lower case, without the final dot. A pointer must go back before where the name, or the part that a pointer led
-/// to, began: so it ends.
+/// A name, lower case, without the final dot.
 fn name<'a>(data: &'a [u8], c: &mut Cursor<'a>) -> Result<String, Trouble> {
-    let mut text = String::new();
+    let mut text = String::with_capacity(USUAL_NAME);
+    labels(data, c, |label| push_label(&mut text, label))?;
+    Ok(if text.is_empty() { ".".to_owned() } else { text })
+}
+
+/// Passes over a name.
+fn pass<'a>(data: &'a [u8], c: &mut Cursor<'a>) -> Result<(), Trouble> {
+    labels(data, c, |_| {})
+}
+
+/// The labels of a name. A pointer must go back before where the name, or the part that a pointer led to, began: so it ends.
+fn labels<'a>(data: &'a [u8], c: &mut Cursor<'a>, mut each: impl FnMut(&[u8])) -> Result<(), Trouble> {
     let mut octets = 0;
     let mut began = data.len() - c.rest().len();
     let mut far: Option<Cursor<'a>> = None;
@@ -144,14 +156,14 @@ fn name<'a>(data: &'a [u8], c: &mut Cursor<'a>) -> Result<String, Trouble> {
         let at = far.as_mut().unwrap_or(&mut *c);
         let length = at.u8().ok_or(Trouble::Short)?;
         match length >> 6 {
-            0 if length == 0 => break,
+            0 if length == 0 => return Ok(()),
             0 => {
                 let label = at.take(usize::from(length)).ok_or(Trouble::Short)?;
                 octets += label.len() + 1;
                 if octets >= MOST_NAME {
                     return Err(Trouble::LongName);
                 }
-                push_label(&mut text, label);
+                each(label);
             }
             3 => {
                 let to = usize::from(length & 0x3f) << 8 | usize::from(at.u8().ok_or(Trouble::Short)?);
@@ -164,7 +176,6 @@ fn name<'a>(data: &'a [u8], c: &mut Cursor<'a>) -> Result<String, Trouble> {
             _ => return Err(Trouble::Label),
         }
     }
-    Ok(if text.is_empty() { ".".to_owned() } else { text })
 }
 
 /// Octets that cannot be printed, and a dot or backslash inside a label, are escaped as in zone files.
@@ -193,11 +204,11 @@ pub(super) fn probe(data: &[u8]) -> Verdict {
     }
     let mut usual = questions == 1;
     for _ in 0..questions {
-        let (Ok(_), Some(kind), Some(class)) = (name(data, &mut c), c.u16(), c.u16()) else { return Verdict::Maybe };
+        let (Ok(_), Some(kind), Some(class)) = (pass(data, &mut c), c.u16(), c.u16()) else { return Verdict::Maybe };
         usual &= class & 0x7fff == 1 && USUAL.contains(&kind);
     }
     for _ in 0..answers + authorities + additional {
-        let whole = name(data, &mut c).is_ok() && c.take(8).is_some() && c.counted16().is_some();
+        let whole = pass(data, &mut c).is_ok() && c.take(8).is_some() && c.counted16().is_some();
         if !whole {
             return Verdict::Maybe;
         }

@@ -1,6 +1,7 @@
 //! Questions meet their answers; repeats of both are one row, and an answer that nobody asked for is one too.
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
+use hashbrown::HashMap;
 use lidr_schema::{Name, table::dns};
 
 use super::{

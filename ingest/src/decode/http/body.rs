@@ -18,9 +18,18 @@ pub(super) fn may_be_order(media: Option<&str>) -> bool {
 
 /// Whether the first octets are those of an X1 container or HI1 message, in UTF-8 or UTF-16.
 pub(super) fn is_order(first: &[u8]) -> bool {
-    let text: Vec<u8> = first.iter().copied().filter(|o| *o != 0).collect();
-    let holds = |word: &[u8]| text.windows(word.len()).any(|w| w == word);
-    [b"X1Request".as_slice(), b"X1Response", b"X1TopLevelErrorResponse", b"uri.etsi.org/03221/X1"].into_iter().any(holds) || hi1::looks_like(&text)
+    match first.contains(&0) {
+        true => is_order_in(&first.iter().copied().filter(|o| *o != 0).collect::<Vec<u8>>()),
+        false => is_order_in(first),
+    }
+}
+
+fn is_order_in(text: &[u8]) -> bool {
+    const WORDS: [&[u8]; 4] = [b"X1Request", b"X1Response", b"X1TopLevelErrorResponse", b"uri.etsi.org/03221/X1"];
+    // Looked through once: most bodies hold none of the words, and few of their first letters.
+    let may_begin = |(at, octet): (usize, &u8)| if matches!(octet, b'X' | b'u' | b'H') { text.get(at..) } else { None };
+    let mut places = text.iter().enumerate().filter_map(may_begin);
+    places.any(|rest| WORDS.iter().chain(&hi1::WORDS).any(|word| rest.starts_with(word)))
 }
 
 /// A body as UTF-8: UTF-16 with a byte order mark, or with the zeros of its first `<`, is brought to it.

@@ -1,4 +1,6 @@
 //! Heads of HTTP messages: what rules need of them, and how long the body is.
+use std::borrow::Cow;
+
 use lidr_schema::{Name, table::http};
 
 use super::search::is_method;
@@ -12,6 +14,12 @@ const MOST_TEXT: usize = 256;
 /// Headers that rules look for.
 const MARKS: [&str; 6] = ["priv-level", "x-forwarded-for", "x-http-method-override", "soapaction", "upgrade", "proxy-connection"];
 
+/// Headers that are kept.
+const KEPT: [&str; 7] =
+    ["host", "user-agent", "server", "content-type", "authorization", "content-length", "transfer-encoding"];
+/// Methods whose names need not be made.
+const METHODS: [&str; 9] = ["GET", "POST", "PUT", "HEAD", "DELETE", "OPTIONS", "CONNECT", "PATCH", "TRACE"];
+
 /// How the end of a body is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Framing {
@@ -24,7 +32,7 @@ pub(super) enum Framing {
 /// A head, as far as it is kept.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Head {
-    method: Option<String>,
+    method: Option<Name>,
     path: String,
     status: u16,
     version: u8,
@@ -36,6 +44,15 @@ pub(super) struct Head {
     marks: Vec<&'static str>,
     length: Option<u64>,
     chunked: bool,
+}
+
+/// Whether a header may be one that is looked for: few others have both length and first letter in common with one.
+fn may_be_known(name: &str) -> bool {
+    let first = name.bytes().next().map_or(0, |o| o.to_ascii_lowercase());
+    matches!(
+        (name.len(), first),
+        (4, b'h') | (6 | 10, b's') | (7 | 10, b'u') | (10 | 16, b'p') | (12 | 14, b'c') | (13, b'a') | (15 | 22, b'x') | (17, b't')
+    )
 }
 
 /// A head and its length; nothing while it is not whole; what is wrong with it.
@@ -65,7 +82,8 @@ fn parse_with<'a>(data: &'a [u8], headers: &mut [httparse::Header<'a>]) -> Resul
         return Err(httparse::Error::Token);
     }
     let httparse::Status::Complete(taken) = status else { return Ok(None) };
-    head.method = request.method.map(str::to_owned);
+    let name = |method: &str| METHODS.into_iter().find(|m| *m == method).map_or_else(|| Name::Owned(method.to_owned()), Name::Borrowed);
+    head.method = request.method.map(name);
     head.path = request.path.unwrap_or_default().to_owned();
     head.version = request.version.unwrap_or_default();
     head.read(request.headers);
@@ -75,22 +93,24 @@ fn parse_with<'a>(data: &'a [u8], headers: &mut [httparse::Header<'a>]) -> Resul
 impl Head {
     fn read(&mut self, headers: &[httparse::Header<'_>]) {
         for header in headers {
-            let value = String::from_utf8_lossy(header.value.get(..MOST_TEXT).unwrap_or(header.value)).trim().to_owned();
-            let name = header.name.to_ascii_lowercase();
-            match name.as_str() {
-                "host" => self.host = Some(value),
-                "user-agent" => self.agent = Some(value),
-                "server" => self.server = Some(value),
+            if !may_be_known(header.name) {
+                continue;
+            }
+            let is = |known: &&&str| known.eq_ignore_ascii_case(header.name);
+            self.marks.extend(MARKS.iter().find(is));
+            let Some(name) = KEPT.iter().find(is) else { continue };
+            let value = String::from_utf8_lossy(header.value.get(..MOST_TEXT).unwrap_or(header.value));
+            let value = value.trim();
+            match *name {
+                "host" => self.host = Some(value.to_owned()),
+                "user-agent" => self.agent = Some(value.to_owned()),
+                "server" => self.server = Some(value.to_owned()),
                 "content-type" => self.media = value.split(';').next().map(|m| m.trim().to_ascii_lowercase()),
                 // The scheme is kept, the credential is not.
                 "authorization" => self.auth = value.split(' ').next().map(str::to_ascii_lowercase),
                 // A length that cannot be read is as good as one that cannot be.
                 "content-length" => self.length = Some(value.parse().unwrap_or(u64::MAX)),
-                "transfer-encoding" => self.chunked = value.to_ascii_lowercase().contains("chunked"),
-                _ => {}
-            }
-            if let Some(mark) = MARKS.iter().find(|m| **m == name) {
-                self.marks.push(mark);
+                _ => self.chunked = value.to_ascii_lowercase().contains("chunked"),
             }
         }
     }
@@ -114,8 +134,8 @@ impl Head {
     }
 
     /// The content type, without its parameters.
-    pub(super) fn media(&self) -> Option<String> {
-        self.media.clone()
+    pub(super) fn media(&self) -> Option<&str> {
+        self.media.as_deref()
     }
 
     /// The body's length, where the head tells it.
@@ -137,20 +157,21 @@ impl Head {
         }
     }
 
-    pub(super) fn request_row(&self, bytes: u64) -> http::Row {
-        let name = |text: &Option<String>| text.clone().map(Name::Owned);
-        let (path, query) = self.path.split_once('?').map_or((self.path.as_str(), false), |(p, _)| (p, true));
-        let path: String = path.chars().take(MOST_TEXT).collect();
+    pub(super) fn request_row(self, bytes: u64) -> http::Row {
+        let mut path = self.path;
+        let query = path.find('?');
+        let end = path.char_indices().nth(MOST_TEXT).map_or(path.len(), |(at, _)| at);
+        path.truncate(query.unwrap_or(end).min(end));
         http::Row {
-            method: Name::Owned(self.method.clone().unwrap_or_default()),
-            host: name(&self.host),
+            method: self.method.unwrap_or_default(),
+            host: self.host.map(Name::Owned),
             path_decoded: Name::Owned(decoded(&decoded(&path)).to_lowercase()),
             path: Name::Owned(path),
-            has_query: query,
+            has_query: query.is_some(),
             version: Name::Borrowed(if self.version == 0 { "1.0" } else { "1.1" }),
-            user_agent: name(&self.agent),
-            request_type: name(&self.media),
-            auth_scheme: name(&self.auth),
+            user_agent: self.agent.map(Name::Owned),
+            request_type: self.media.map(Name::Owned),
+            auth_scheme: self.auth.map(Name::Owned),
             marks: (!self.marks.is_empty()).then(|| Name::Owned(self.marks.join(","))),
             request_bytes: bytes,
             outcome: "ok".into(),
@@ -159,17 +180,20 @@ impl Head {
     }
 
     /// Adds what the answer says.
-    pub(super) fn complete(&self, row: &mut http::Row, bytes: u64) {
+    pub(super) fn complete(self, row: &mut http::Row, bytes: u64) {
         row.status = Some(self.status);
-        row.server = self.server.clone().map(Name::Owned);
-        row.response_type = self.media.clone().map(Name::Owned);
+        row.server = self.server.map(Name::Owned);
+        row.response_type = self.media.map(Name::Owned);
         row.response_bytes = bytes;
         row.outcome = "ok".into();
     }
 }
 
 /// Percent-decoded once (RFC 3986 §2.1); what is no escape stays.
-fn decoded(text: &str) -> String {
+fn decoded(text: &str) -> Cow<'_, str> {
+    if !text.contains('%') {
+        return Cow::Borrowed(text);
+    }
     let mut out = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
     while let Some((first, tail)) = rest.split_first() {
@@ -186,5 +210,16 @@ fn decoded(text: &str) -> String {
             }
         }
     }
-    String::from_utf8_lossy(&out).into_owned()
+    Cow::Owned(String::from_utf8_lossy(&out).into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_header_that_is_looked_for_may_be_known() {
+        assert!(KEPT.iter().chain(&MARKS).all(|name| may_be_known(name) && may_be_known(&name.to_uppercase())));
+        assert!(!may_be_known("") && !may_be_known("Accept"));
+    }
 }

@@ -29,11 +29,11 @@ impl Http {
         let key = (self.count(dir), from_src);
         let request = Request { mark, dir, row, orders };
         if let Some((_, response, then)) = self.early.take_if(|(k, ..)| *k == key) {
-            return answered(request, &response, due.max(then), rows);
+            return answered(request, response, due.max(then), rows);
         }
         match self.pairs.ask(key, due, request) {
             Asked::Waits | Asked::Repeated => {}
-            Asked::Answered(request, response, due) => answered(request, &response, due, rows),
+            Asked::Answered(request, response, due) => answered(request, response, due, rows),
             Asked::Crowded(request) => {
                 let mark = rows.mark(dir, mark.stamp);
                 rows.odd(mark, due, Odd { kind: "bound", detail: "requests waiting", needed: None, had: None });
@@ -65,7 +65,7 @@ impl Http {
             return;
         }
         if let Some((request, response, due)) = self.pairs.answer(&key, due, response) {
-            answered(request, &response, due, rows);
+            answered(request, response, due, rows);
         }
     }
 
@@ -90,6 +90,10 @@ impl<X, H> Orders<X, H> {
 }
 
 fn read(octets: &[u8], mark: Mark, due: i64, rows: &mut Rows<'_>) -> Orders<x1::Message, hi1::Action> {
+    // Bodies of no interest are passed over, and heads have none.
+    if octets.is_empty() {
+        return Orders { x1: Vec::new(), hi1: Vec::new() };
+    }
     let text = body::utf8(octets);
     let mut odd = |decoder, detail| {
         let place = rows.mark(Dir::Src, mark.stamp);
@@ -102,11 +106,12 @@ fn read(octets: &[u8], mark: Mark, due: i64, rows: &mut Rows<'_>) -> Orders<x1::
     Orders { x1: x1.unwrap_or_default(), hi1: hi1.unwrap_or_default() }
 }
 
-fn answered(request: Request, response: &Response, due: i64, rows: &mut Rows<'_>) {
+fn answered(request: Request, response: Response, due: i64, rows: &mut Rows<'_>) {
     let Response { head, bytes, orders, whole } = response;
     let mut row = request.row;
-    head.complete(&mut row, *bytes);
-    let answer = match (orders.kind().is_none(), head.refusal()) {
+    let refusal = head.refusal();
+    head.complete(&mut row, bytes);
+    let answer = match (orders.kind().is_none(), refusal) {
         (true, Some(status)) => (x1::Answer::Refused(status), hi1::Answer::None("refused", Some(status.into()))),
         (true, None) if !whole => (x1::Answer::NotSeen, hi1::Answer::None("not_seen", None)),
         _ => (x1::Answer::Messages(&orders.x1), hi1::Answer::Actions(&orders.hi1)),

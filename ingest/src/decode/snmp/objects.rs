@@ -125,9 +125,13 @@ const GROUPS: &[Group] = &[
 ];
 
 fn known(oid: Oid<'_>) -> Option<(&'static str, Keep)> {
+    // The longest prefix and the arc after it: read once, not once a group.
+    let mut arcs = [0; 16];
+    let read = arcs.iter_mut().zip(oid.arcs()).map(|(slot, arc)| *slot = arc).count();
+    let arcs = arcs.get(..read)?;
     GROUPS.iter().find_map(|(prefix, objects)| {
-        let arc = oid.after(prefix)?.next()?;
-        objects.iter().find(|(number, ..)| *number == arc).map(|(_, name, keep)| (*name, *keep))
+        let arc = arcs.strip_prefix(*prefix)?.first()?;
+        objects.iter().find(|(number, ..)| number == arc).map(|(_, name, keep)| (*name, *keep))
     })
 }
 
@@ -271,6 +275,11 @@ mod tests {
             shown("2b060104010909830f01010201038769", 4, &[198, 51, 100, 7]).ip,
             Some(Ip::v4([198, 51, 100, 7]))
         );
+    }
+
+    #[test]
+    fn every_prefix_and_the_arc_after_it_are_read() {
+        assert!(GROUPS.iter().all(|(prefix, _)| prefix.len() < 16));
     }
 
     #[test]

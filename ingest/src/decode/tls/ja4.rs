@@ -59,7 +59,15 @@ fn alpn(name: &[u8]) -> String {
 }
 
 fn list(values: &[u16]) -> String {
-    values.iter().map(|v| format!("{v:04x}")).collect::<Vec<_>>().join(",")
+    let mut text = String::with_capacity(values.len() * 5);
+    for value in values {
+        if !text.is_empty() {
+            text.push(',');
+        }
+        let digits = [value >> 12, value >> 8, value >> 4, *value].map(|d| char::from_digit(u32::from(d & 15), 16));
+        text.extend(digits.into_iter().flatten());
+    }
+    text
 }
 
 fn hash(text: &str) -> String {

@@ -337,7 +337,7 @@ fn published_messages_are_read_and_are_valid() {
 }
 
 fn tasking_of(messages: &[Message]) -> tasking::Row {
-    let (key, template) = (key(), lidr_schema::Head::default());
+    let (key, sensor) = (key(), lidr_schema::Name::default());
     let (mut ordinals, mut out) = (crate::decode::Ordinals::default(), Vec::new());
     let ends = crate::decode::testing::ends(&PROTOCOL);
     let rows = Rows {
@@ -346,7 +346,9 @@ fn tasking_of(messages: &[Message]) -> tasking::Row {
         ends,
         configured: None,
         closed: false,
-        template: &template,
+        sensor: &sensor,
+        vlan: None,
+        outer: None,
         captures: &[],
         layer_bits: 0,
         key: &key,
