@@ -5,6 +5,7 @@ mod captures;
 mod custody;
 mod cli;
 mod edges;
+mod evidence;
 mod kafka_broker;
 mod kafka_watch;
 mod layering;
