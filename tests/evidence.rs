@@ -94,7 +94,7 @@ fn an_explanation_says_rule_rows_frames_site_and_what_is_harmless() {
     for part in [
         uid,
         "LI-01 version ",
-        "rules/tasking/LI-01",
+        "tasking/LI-01-",
         "WITH approved_by AS",
         &capture,
         "tasking: ",

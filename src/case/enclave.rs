@@ -89,7 +89,7 @@ fn tokens(shown: &[(&str, Value)]) -> BTreeMap<String, BTreeSet<String>> {
     }
     for (place, word) in short {
         let whole = out.iter_mut().filter(|(token, _)| token.starts_with(&word));
-        whole.for_each(|(_, places)| drop(places.insert(place.clone())));
+        whole.for_each(|(_, places)| places.extend([place.clone()]));
     }
     out
 }

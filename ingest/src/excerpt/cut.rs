@@ -59,7 +59,9 @@ fn is_control(record: &Record) -> bool {
     };
     let claimed: Vec<&str> = ALL.iter().filter(|p| p.transport == transport).filter(claims).map(|p| p.name).collect();
     let product = claimed.iter().any(|name| !CONTROL.contains(name) && !NEUTRAL.contains(name));
-    let control = claimed.iter().any(|name| CONTROL.contains(name));
+    // A port proves nothing here: product goes to any.
+    let control =
+        ALL.iter().any(|p| p.transport == transport && CONTROL.contains(&p.name) && verdict(p) == Verdict::Certain);
     let etsi = NAMESPACES.iter().any(|name| payload.windows(name.len()).any(|w| w == *name));
     !product && (control || etsi)
 }
