@@ -60,7 +60,11 @@ fn orders(case: &Case) -> anyhow::Result<Result<Vec<Map<String, Value>>, String>
     let lines = match lines {
         Some(lines) => lines,
         // The rule does not read the register; the record asks for it all the same.
-        None => site.lines("warrants", &Facts::of(case).tokens())?,
+        None => site
+            .lines(&["warrants".to_owned()], &Facts::of(case).tokens())?
+            .pop()
+            .map(|(_, lines)| lines)
+            .unwrap_or_default(),
     };
     let tokens = Facts::of(case).tokens();
     let names = |line: &Map<String, Value>| {

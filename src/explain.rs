@@ -134,11 +134,9 @@ fn found(case: &Case, page: &mut Page) {
     }
     page.put("confidence", &text(f, "/confidence").to_lowercase());
     page.put("state", state);
-    for (name, field) in [("part of", "/unmapped/lidr/absorbed_by")] {
-        let other = text(f, field);
-        if !other.is_empty() {
-            page.put(name, &other);
-        }
+    let part_of = case.own("absorbed_by");
+    if !part_of.is_empty() {
+        page.put("part of", &part_of);
     }
     for other in texts(f, "/unmapped/lidr/absorbs") {
         page.put("explains", &other);

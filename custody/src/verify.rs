@@ -1,5 +1,5 @@
 //! Whether bundles are what was written, by whom, and in which order.
-use crate::{Bundle, CustodyError, Manifest, PublicKey};
+use crate::{Bundle, Manifest, PublicKey};
 
 /// What was found of one bundle.
 #[derive(Debug)]
@@ -41,13 +41,9 @@ fn one(name: &str, octets: &[u8], keys: &[PublicKey], before: Option<&Checked>) 
             checked.hash = bundle.manifest.hash().ok();
             checked.manifest = Some(bundle.manifest);
         }
-        Err(error) => checked.problems.push(told(&error)),
+        Err(error) => checked.problems.push(error.to_string()),
     }
     checked
-}
-
-fn told(error: &CustodyError) -> String {
-    error.to_string()
 }
 
 fn signature(bundle: &Bundle, keys: &[PublicKey], checked: &mut Checked) {

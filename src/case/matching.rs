@@ -99,8 +99,7 @@ pub(crate) fn matching(case: &Case, site: &Site) -> anyhow::Result<Vec<Matching>
     let tokens = facts.tokens();
     let mut out: Vec<Matching> = Vec::new();
     let mut orders = BTreeSet::new();
-    for table in tables(case, site) {
-        let lines = site.lines(&table, &tokens)?;
+    for (table, lines) in site.lines(&tables(case, site), &tokens)? {
         let total = lines.len();
         // What an order lists (its elements, its approvers) counts only where the order itself does.
         let fits = |line: &Map<String, Value>| match line.get("order_id").and_then(Value::as_str) {

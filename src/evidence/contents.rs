@@ -89,9 +89,8 @@ fn site(case: &Case, gathered: &mut Gathered) -> anyhow::Result<()> {
         Err(why) => bail!("evidence holds the site's tables as they judged: {why}"),
     };
     let tokens: BTreeSet<String> = matching::Facts::of(case).tokens();
-    for table in site.present() {
-        let written: Vec<String> =
-            site.lines(&table, &tokens)?.into_iter().map(|line| Value::Object(line).to_string()).collect();
+    for (table, all) in site.lines(&site.present(), &tokens)? {
+        let written: Vec<String> = all.into_iter().map(|line| Value::Object(line).to_string()).collect();
         gathered.parts.add(&format!("site/{table}.ndjson"), lines(&written))?;
     }
     Ok(())

@@ -3,7 +3,7 @@
 //! Identifiers are pseudonyms in the tables already. Two kinds of text could still betray one and are replaced by pseudonyms here:
 //! words of free text that are an identifier of the register (a ticket that names a task or an order), and the hashes of the register's
 //! lines, from which whoever knows the rest of a line could find its selector by trying all numbers.
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use arrow::{
     array::{Array, AsArray, RecordBatch},
@@ -44,28 +44,31 @@ impl Site {
         all.map(|t| t.name).collect()
     }
 
-    /// The lines of a table that may leave the enclave; `also` are pseudonyms of the register or of rows besides those of the site.
+    /// The lines of these tables that may leave the enclave; `also` are pseudonyms of rows, besides those of the site.
     ///
     /// # Errors
     /// If a cell has no text.
-    pub fn lines(&self, table: &str, also: &BTreeSet<String>) -> Result<Vec<Line>, FeedError> {
-        let Some(batch) = self.table(table) else { return Ok(Vec::new()) };
+    pub fn lines(&self, tables: &[String], also: &BTreeSet<String>) -> Result<Vec<(String, Vec<Line>)>, FeedError> {
         let mut veil = Veil::new(self, also);
-        let chained = chained(table);
-        (0..batch.num_rows())
-            .map(|row| {
-                let cells = batch.schema_ref().fields().iter().zip(batch.columns());
-                let cells = cells.map(|(field, column)| {
-                    let mut cell = value(field.name(), column, row)?;
-                    if let (Value::String(text), DataType::Utf8) = (&mut cell, column.data_type()) {
-                        *text = veil.over(text, chained.contains(&field.name().as_str()));
-                    }
-                    Ok((field.name().clone(), cell))
-                });
-                cells.collect()
-            })
-            .collect()
+        let named = tables.iter().filter_map(|name| Some((name, self.table(name)?)));
+        named.map(|(name, batch)| Ok((name.clone(), veiled(name, batch, &mut veil)?))).collect()
     }
+}
+
+fn veiled(table: &str, batch: &RecordBatch, veil: &mut Veil<'_>) -> Result<Vec<Line>, FeedError> {
+    let chained = chained(table);
+    let line = |row| {
+        let cells = batch.schema_ref().fields().iter().zip(batch.columns());
+        let cells = cells.map(|(field, column)| {
+            let mut cell = value(field.name(), column, row)?;
+            if let (Value::String(text), DataType::Utf8) = (&mut cell, column.data_type()) {
+                *text = veil.over(text, chained.contains(&field.name().as_str()));
+            }
+            Ok((field.name().clone(), cell))
+        });
+        cells.collect()
+    };
+    (0..batch.num_rows()).map(line).collect()
 }
 
 /// Columns that hash a line of the register.
@@ -77,9 +80,9 @@ fn chained(table: &str) -> Vec<&'static str> {
 /// Knows which words are identifiers, without knowing any.
 struct Veil<'a> {
     key: Option<&'a Key>,
-    tokens: BTreeSet<String>,
+    tokens: HashSet<[u8; 16]>,
     /// Texts repeat from line to line.
-    seen: BTreeMap<String, String>,
+    seen: HashMap<String, String>,
 }
 
 /// Texts that are remembered.
@@ -87,9 +90,10 @@ const MOST_SEEN: usize = 100_000;
 
 impl<'a> Veil<'a> {
     fn new(site: &'a Site, also: &BTreeSet<String>) -> Self {
-        let mut tokens = also.clone();
+        let octets = |token: &String| lidr_schema::hex::decode(token)?.try_into().ok();
+        let mut tokens: HashSet<[u8; 16]> = also.iter().filter_map(octets).collect();
         site.tables.values().for_each(|table| pseudonyms(table, &mut tokens));
-        Self { key: site.key(), tokens, seen: BTreeMap::new() }
+        Self { key: site.key(), tokens, seen: HashMap::new() }
     }
 
     fn over(&mut self, text: &str, whole: bool) -> String {
@@ -122,7 +126,9 @@ impl<'a> Veil<'a> {
         if word.len() < SHORTEST {
             return None;
         }
-        let known = |kind: &Kind| Some(key.pseudonym(*kind, word).token()).filter(|token| self.tokens.contains(token));
+        let known = |kind: &Kind| {
+            Some(key.pseudonym(*kind, word)).filter(|p| self.tokens.contains(&p.octets())).map(|p| p.token())
+        };
         let digits = word.bytes().any(|b| b.is_ascii_digit());
         // Of telephone numbers and the like only the digits count: a word without any would be nobody's.
         let fits = |kind: &&Kind| digits || !matches!(kind, Kind::E164 | Kind::Imsi | Kind::Imei);
@@ -131,13 +137,10 @@ impl<'a> Veil<'a> {
     }
 }
 
-fn pseudonyms(table: &RecordBatch, tokens: &mut BTreeSet<String>) {
-    for (_, column) in
-        table.schema_ref().fields().iter().zip(table.columns()).filter(|(f, _)| is_pseudonym(f.name()))
-    {
+fn pseudonyms(table: &RecordBatch, tokens: &mut HashSet<[u8; 16]>) {
+    for (_, column) in table.schema_ref().fields().iter().zip(table.columns()).filter(|(f, _)| is_pseudonym(f.name())) {
         let Some(sixteen) = column.as_fixed_size_binary_opt() else { continue };
-        let all = (0..sixteen.len()).filter_map(|row| ip_at(sixteen, row));
-        tokens.extend(all.map(|octets| lidr_schema::hex::encode(&octets.octets())));
+        tokens.extend((0..sixteen.len()).filter_map(|row| Some(ip_at(sixteen, row)?.octets())));
     }
 }
 
