@@ -3,6 +3,11 @@ use std::{net::SocketAddr, path::PathBuf, str::FromStr};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+pub(crate) use crate::{
+    args_evidence::{At, Evidence, EvidenceVerb, Explain, Verify},
+    args_report::{Certification, Report},
+};
+
 /// Finds abuse of a carrier's lawful-intercept systems in captures, Kafka streams and Parquet lakes.
 #[derive(Debug, Parser)]
 #[command(name = "lidr", version, max_term_width = 110)]
@@ -55,6 +60,13 @@ pub(crate) enum Verb {
     Bench(Bench),
     /// Simulate a tap without warrant, replay it and explain what was found
     Demo(Demo),
+    /// One finding of an output folder: the rule, the rows, the frames, what in the site decided
+    Explain(Explain),
+    /// Put what stands behind a finding into a signed file, or check such files
+    Evidence(Evidence),
+    /// Reports on findings and on what runs
+    #[command(subcommand)]
+    Report(Report),
 }
 
 /// What is judged, and by what.

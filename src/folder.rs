@@ -122,7 +122,8 @@ fn end_line(file: &mut File) -> std::io::Result<()> {
     if last == *b"\n" { Ok(()) } else { file.write_all(b"\n") }
 }
 
-fn now() -> i64 {
+/// The machine's clock, µs since the epoch: for the operator's files, never for findings.
+pub(crate) fn now() -> i64 {
     UNIX_EPOCH.elapsed().map_or(0, |d| i64::try_from(d.as_micros()).unwrap_or(i64::MAX))
 }
 

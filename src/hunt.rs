@@ -32,7 +32,7 @@ pub(crate) fn run(args: &Hunt, quiet: bool) -> anyhow::Result<ExitCode> {
     judging.finish(read.end)?;
     let input =
         json!({ "path": args.lake, "size": read.size, "files": read.files, "first": read.first, "last": read.last });
-    let summary = account::summary("hunt", &judging, 1, started, json!({ "inputs": [input] }));
+    let summary = account::summary("hunt", &judging, 1, started, json!({ "inputs": [input], "lake": args.lake }));
     judging.outputs.end(&summary, quiet)
 }
 

@@ -36,6 +36,15 @@ pub(crate) fn given_or_kept(args: &KeyArgs) -> anyhow::Result<Key> {
     Ok(key)
 }
 
+/// The key that was given or is kept; none is made.
+pub(crate) fn at_hand(args: &KeyArgs) -> anyhow::Result<Option<Key>> {
+    if let Some(key) = find(args)? {
+        return Ok(Some(key));
+    }
+    let kept = state_folder().ok().map(|folder| folder.join("key")).filter(|path| path.exists());
+    kept.map(|path| read(&path)).transpose()
+}
+
 fn find(args: &KeyArgs) -> anyhow::Result<Option<Key>> {
     if let Some(path) = &args.key_file {
         return read(path).map(Some);
@@ -44,7 +53,8 @@ fn find(args: &KeyArgs) -> anyhow::Result<Option<Key>> {
     variable.map(|text| Key::from_hex(&text).context("LIDR_KEY")).transpose()
 }
 
-fn read(path: &Path) -> anyhow::Result<Key> {
+/// The key in a file.
+pub(crate) fn read(path: &Path) -> anyhow::Result<Key> {
     let text = fs::read_to_string(path).with_context(|| path.display().to_string())?;
     Key::from_hex(&text).with_context(|| path.display().to_string())
 }

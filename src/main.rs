@@ -2,8 +2,14 @@
 
 mod account;
 mod args;
+mod args_evidence;
+mod args_report;
 mod bench;
+mod case;
+mod certification;
 mod demo;
+mod evidence;
+mod explain;
 mod folder;
 mod hunt;
 mod inputs;
@@ -11,6 +17,7 @@ mod judge;
 mod key;
 mod out;
 mod replay;
+mod report;
 mod rules;
 #[cfg(feature = "kafka")]
 mod sensor;
@@ -51,6 +58,9 @@ fn run(cli: Cli, properties: &Properties) -> anyhow::Result<ExitCode> {
         Verb::Hunt(args) => hunt::run(&args, quiet),
         Verb::Rules(args) => rules::run(&args),
         Verb::Sources(args) => sources::run(&args),
+        Verb::Explain(args) => explain::run(&args),
+        Verb::Evidence(args) => evidence::run(&args),
+        Verb::Report(verb) => report::run(&verb),
         Verb::Simulate(args) => simulate::run(&args),
         Verb::Bench(args) => bench::run(&args),
         Verb::Demo(args) => demo::run(&args),

@@ -25,7 +25,7 @@ use lidr_ingest::{
     summary::Summary,
 };
 use lidr_schema::{Key, TableId};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::{account, args::Replay, inputs, judge::Judging, key};
 
@@ -64,6 +64,9 @@ pub(crate) fn run(args: &Replay, quiet: bool) -> anyhow::Result<ExitCode> {
         own.inputs.iter_mut().try_for_each(InputSummary::hash)?;
     }
     let mut own = own.to_json();
+    if let Some(lake) = &args.lake {
+        account::put(&mut own, json!({ "lake": lake.display().to_string() }));
+    }
     if let Some(inputs) = own.get_mut("inputs").and_then(Value::as_array_mut) {
         inputs.extend(unreadable.iter().cloned());
     }

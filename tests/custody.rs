@@ -22,7 +22,7 @@ const SHORTEST: usize = 8;
 const SECRET: [&str; 4] = ["order", "selector", "xid", "liid"];
 
 /// The register's identifiers, and those that only the traffic names; addresses apart.
-fn words(s: &Simulated) -> (Vec<String>, Vec<String>) {
+pub(crate) fn words(s: &Simulated) -> (Vec<String>, Vec<String>) {
     let text = fs::read_to_string(s.path("site/warrants.csv")).unwrap();
     let mut lines = text.lines();
     let columns: Vec<&str> = lines.next().unwrap().split(',').collect();
@@ -39,7 +39,7 @@ fn words(s: &Simulated) -> (Vec<String>, Vec<String>) {
     all.into_iter().partition(|word| word.parse::<IpAddr>().is_err())
 }
 
-fn search(octets: &[u8], words: &[String], place: &str) {
+pub(crate) fn search(octets: &[u8], words: &[String], place: &str) {
     for word in words {
         let found = octets.windows(word.len()).any(|w| w.eq_ignore_ascii_case(word.as_bytes()));
         assert!(!found, "{place} holds `{word}` in clear");

@@ -67,8 +67,17 @@ fn rules_never_execute() {
 }
 
 #[test]
+fn custody_packs_and_signs_and_knows_nothing_of_what() {
+    has_none("lidr-custody", &["datafusion", "arrow", "etherparse", "lidr-ingest", "lidr-rules", "lidr-analytics", "tokio"]);
+    for file in files("custody/src", ".rs") {
+        let code = code(&file);
+        assert!(!code.contains("std::fs") && !code.contains("SystemTime"), "{} reads files or a clock", file.display());
+    }
+}
+
+#[test]
 fn datafusion_lives_in_analytics_alone() {
-    for package in ["lidr", "lidr-schema", "lidr-ingest", "lidr-rules", "lidr-scenarios", "lidr-benches"] {
+    for package in ["lidr", "lidr-custody", "lidr-schema", "lidr-ingest", "lidr-rules", "lidr-scenarios", "lidr-benches"] {
         has_none(package, &["datafusion"]);
     }
 }

@@ -14,6 +14,8 @@ mod dashboards;
 #[cfg(test)]
 mod edges;
 #[cfg(test)]
+mod evidence;
+#[cfg(test)]
 mod kafka_broker;
 #[cfg(test)]
 mod kafka_watch;

@@ -22,10 +22,11 @@ use crate::{
     time::parse_rfc3339,
 };
 
+/// One file of a lake.
 #[derive(Debug)]
-struct Part {
-    table: TableId,
-    path: PathBuf,
+pub(crate) struct Part {
+    pub(crate) table: TableId,
+    pub(crate) path: PathBuf,
 }
 
 enum Reading {
@@ -33,7 +34,7 @@ enum Reading {
     Open { reader: Box<ParquetRecordBatchReader>, batch: RecordBatch },
 }
 
-fn bad(path: &Path, error: impl std::fmt::Display) -> FeedError {
+pub(crate) fn bad(path: &Path, error: impl std::fmt::Display) -> FeedError {
     FeedError::Source(format!("{}: {error}", path.display()))
 }
 
@@ -74,6 +75,11 @@ impl Lake {
             size += fs::metadata(&part.path).map_or(0, |m| m.len());
         }
         Ok(Self { dir: dir.to_owned(), parts, size, end })
+    }
+
+    /// Its files.
+    pub(crate) fn parts(&self) -> &[Part] {
+        &self.parts
     }
 
     /// The folder of a table, if it has any rows.
@@ -153,7 +159,7 @@ fn day_start(path: &Path) -> i64 {
     day.and_then(|d| parse_rfc3339(&format!("{d}T00:00:00Z"))).unwrap_or(i64::MIN + 1)
 }
 
-fn builder(part: &Part) -> Result<ParquetRecordBatchReaderBuilder<File>, FeedError> {
+pub(crate) fn builder(part: &Part) -> Result<ParquetRecordBatchReaderBuilder<File>, FeedError> {
     let file = File::open(&part.path).map_err(|e| bad(&part.path, e))?;
     ParquetRecordBatchReaderBuilder::try_new(file).map_err(|e| bad(&part.path, e))
 }

@@ -22,6 +22,7 @@ mod memory;
 mod message;
 pub mod metrics;
 pub mod output;
+pub mod place;
 mod plan;
 pub mod progress;
 mod proof;

@@ -135,7 +135,7 @@ fn text(name: &str, column: &ArrayRef, row: usize) -> Result<Option<String>, Fee
 }
 
 /// A cell as JSON: numbers and truth as such, everything else as text.
-fn value(name: &str, column: &ArrayRef, row: usize) -> Result<Value, FeedError> {
+pub(crate) fn value(name: &str, column: &ArrayRef, row: usize) -> Result<Value, FeedError> {
     let Some(text) = text(name, column, row)? else { return Ok(Value::Null) };
     let plain = column.data_type().is_numeric() || *column.data_type() == DataType::Boolean;
     let value = serde_json::from_str(&text).ok().filter(|_| plain);
@@ -155,7 +155,10 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::tests::{batch, key, site, tasking};
+    use crate::{
+        place::Place,
+        tests::{batch, key, site, tasking},
+    };
 
     /// A lake with one file of tasking, written by somebody with that key and version; `without` columns are left out.
     fn lake(dir: &Path, key: &Key, major: u16, without: &[&str]) {
@@ -224,6 +227,22 @@ mod tests {
         let join = "SELECT count(*) AS n FROM tasking t JOIN warrants w ON t.task = w.xid JOIN warrants_destinations d ON d.order_id = w.order_id";
         assert_eq!(asked(dir.path(), &register, join).unwrap().lines().unwrap(), "{\"n\":2}\n");
         assert!(asked(dir.path(), &Site::default(), join).unwrap_err().to_string().contains("warrants"));
+    }
+
+    #[test]
+    fn rows_are_found_by_where_they_came_from() {
+        let dir = tempfile::tempdir().unwrap();
+        lake(dir.path(), &key(), SCHEMA_VERSION.0, &[]);
+        let lake = Lake::open(dir.path(), key().id()).unwrap();
+        let all = lake.rows_of(&[Place::Line("x".into(), 1)].into()).unwrap();
+        assert!(all.is_empty(), "{all:?}");
+        let capture = asked(dir.path(), &Site::default(), "SELECT capture FROM tasking LIMIT 1").unwrap().lines().unwrap();
+        let capture: Value = serde_json::from_str(&capture).unwrap();
+        let capture = capture["capture"].as_str().unwrap().to_owned();
+        let (own, other) = (Place::Frame(capture.clone(), 2), Place::Frame("other-00000".into(), 1));
+        let found = lake.rows_of(&[own, other].into()).unwrap();
+        assert_eq!((found.len(), found[0].table, &found[0].cells["op"]), (1, "tasking", &json!("create")), "{capture}");
+        assert!(!found[0].cells.values().any(Value::is_null));
     }
 
     #[test]

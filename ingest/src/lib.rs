@@ -4,6 +4,7 @@
 //! them. Knows no rule, no severity and no query engine.
 mod behind;
 pub mod decode;
+pub mod excerpt;
 pub mod flow;
 pub mod frame;
 pub mod log;

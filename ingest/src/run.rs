@@ -102,7 +102,7 @@ pub fn run(
     let shared = Arc::new(Shared {
         sensor: for_good(config.sensor.clone()),
         files: reader.files(),
-        captures: (0..inputs).map(|i| for_good(format!("{}-{i:05}", config.epoch))).collect(),
+        captures: (0..inputs).map(|i| for_good(capture_name(&config.epoch, i))).collect(),
         key: config.key.clone(),
         most_flows: (config.most_flows / config.workers).max(1),
         count_keys: config.count_keys,
@@ -115,7 +115,16 @@ pub fn run(
         _ => together(reader, config, &shared, &mut run, progress)?,
     };
     run.sink.end(clock)?;
-    Ok(account(&reader, &tallies, &run, clock))
+    let mut summary = account(&reader, &tallies, &run, clock);
+    for (i, input) in summary.inputs.iter_mut().enumerate() {
+        input.capture = capture_name(&config.epoch, i);
+    }
+    Ok(summary)
+}
+
+/// What rows call an input: never its path.
+fn capture_name(epoch: &str, input: usize) -> String {
+    format!("{epoch}-{input:05}")
 }
 
 /// A name that every row of the run repeats, without an allocation a row: a few octets a run are never given back.

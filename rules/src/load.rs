@@ -5,7 +5,11 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use lidr_schema::dynamic::{hint, nearest};
+use lidr_schema::{
+    dynamic::{hint, nearest},
+    hex,
+};
+use sha2::{Digest, Sha256};
 
 use crate::{Problem, Rule, lint, parse};
 
@@ -44,6 +48,24 @@ pub fn load(builtin: bool, dirs: &[PathBuf]) -> Result<RuleSet, Vec<Problem>> {
 
 fn pack_files() -> Vec<(String, String)> {
     PACK.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect()
+}
+
+/// The text of the file that a rule stands in.
+///
+/// # Errors
+/// If it cannot be read, or is not what it was when the rule was loaded.
+pub fn text(rule: &Rule) -> Result<String, Problem> {
+    let wrong = |message: String| Problem { file: rule.file.clone(), line: None, message };
+    let packed = PACK.iter().find(|(name, text)| *name == rule.file && hash(text) == rule.sha256);
+    if let Some((_, text)) = packed {
+        return Ok((*text).to_owned());
+    }
+    let text = fs::read_to_string(&rule.file).map_err(|e| wrong(format!("cannot be read: {e}")))?;
+    if hash(&text) == rule.sha256 { Ok(text) } else { Err(wrong("it was changed since the rules were loaded".to_owned())) }
+}
+
+fn hash(text: &str) -> String {
+    hex::encode(&Sha256::digest(text.as_bytes()))
 }
 
 /// The rules of one file.
@@ -169,6 +191,7 @@ mod tests {
         assert!(set.rules.len() >= 12, "{} rules", set.rules.len());
         assert!(set.warnings.is_empty(), "{:?}", set.warnings);
         assert!(set.rules.iter().any(|r| r.plain_sigma), "the pack holds a plain Sigma rule too");
+        assert!(text(&set.rules[0]).unwrap().contains(&set.rules[0].title), "its text is at hand");
     }
 
     #[test]
@@ -193,7 +216,9 @@ mod tests {
         fs::create_dir(dir.path().join("deep")).unwrap();
         fs::write(dir.path().join("a.yml"), PLAIN).unwrap();
         let rules = load(false, &[dir.path().to_owned(), dir.path().to_owned()]).unwrap().rules;
-        assert_eq!(rules.len(), 1);
+        assert_eq!((rules.len(), text(&rules[0]).unwrap().as_str()), (1, PLAIN));
+        fs::write(dir.path().join("a.yml"), PLAIN.replace("title: T", "title: U")).unwrap();
+        assert!(text(&rules[0]).unwrap_err().message.contains("it was changed"));
         fs::write(dir.path().join("deep/b.yaml"), PLAIN.replace("query", "quary")).unwrap();
         let problems = load(false, &[dir.path().to_owned()]).unwrap_err();
         assert!(

@@ -2,8 +2,12 @@
 //!
 //! One file a table, CSV or Parquet. Identifiers of warrants are hashed with the run's key while they are read; what is kept can
 //! be joined with rows and not be read back. A table that is not there is not the same as an empty one, and rules are told.
+mod lines;
 mod read;
+mod reveal;
 mod table;
+
+pub use reveal::reveal;
 
 pub(crate) use table::schema_of;
 

@@ -133,7 +133,7 @@ fn cells(kind: ColumnKind, value: &str, row_kind: &str, key: &Key) -> Result<Vec
     })
 }
 
-fn pseudonym(what: PseudoKind, value: &str, row_kind: &str, key: &Key) -> Result<[u8; 16], &'static str> {
+pub(super) fn pseudonym(what: PseudoKind, value: &str, row_kind: &str, key: &Key) -> Result<[u8; 16], &'static str> {
     let kind = match what {
         PseudoKind::Fixed(kind) => kind,
         PseudoKind::Order => Kind::Order,

@@ -95,3 +95,38 @@ fn parquet_and_csv_give_the_same_tables() {
     let parquet = Site::load(Some(dir.path()), &key()).unwrap();
     assert_eq!(parquet.table("history"), csv.table("history"));
 }
+
+const REGISTER: &str = "order,kind,selector,xid,liid,state,seq,prev_hash\n\
+    O-7755,imsi,001010123456789,29f28e1c-f230-486a-a860-f5a784ab9172,LIID-4711,approved,1,\n\
+    O-7756,e164,+49 4012345,,,approved,2,00ff\n";
+
+#[test]
+fn lines_that_leave_the_enclave_name_nobody() {
+    let tickets = "id,user,objects,note\nT-1,bob,pe1;29f28e1c-f230-486a-a860-f5a784ab9172,\"for O-7755 (494012345), see LIID-4711\"\nT-2,eve,aaaaaaaa-0000-4000-8000-000000000001,routine work\n";
+    let site = load(&[("warrants.csv", REGISTER), ("tickets.csv", tickets)]).unwrap();
+    let of = |table: &str| site.lines(&[table.to_owned()], &BTreeSet::new()).unwrap().remove(0).1;
+    let all = serde_json::to_string(&[of("tickets"), of("tickets_objects"), of("warrants")]).unwrap();
+    for raw in ["O-7755", "494012345", "4012345", "LIID-4711", "29f28e1c", "aaaaaaaa-0000", "001010123456789", "00ff"] {
+        assert!(!all.contains(raw), "{raw} in {all}");
+    }
+    let order = key().pseudonym(lidr_schema::Kind::Order, "O-7755").token();
+    let number = key().pseudonym(lidr_schema::Kind::E164, "494012345").token();
+    assert!(of("tickets")[0]["note"].as_str().unwrap().starts_with(&format!("for {order} ({number}), see ")), "{all}");
+    assert_eq!((&of("tickets")[1]["note"], &of("tickets_objects")[0]["value"]), (&"routine work".into(), &"pe1".into()));
+    assert_eq!(of("warrants")[0]["order_id"], Value::String(order));
+    assert_eq!(site.present().iter().filter(|name| name.starts_with("tickets")).count(), 2);
+}
+
+#[test]
+fn who_holds_the_key_and_the_register_finds_the_way_back() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join("warrants.csv"), REGISTER).unwrap();
+    let token = |kind, text| key().pseudonym(kind, text).token();
+    let (order, number) = (token(lidr_schema::Kind::Order, "O-7755"), token(lidr_schema::Kind::E164, "494012345"));
+    let wanted = BTreeSet::from([order.clone(), number.clone(), token(lidr_schema::Kind::Order, "O-9")]);
+    let found = reveal(dir.path(), &key(), &wanted).unwrap();
+    assert_eq!(found, BTreeMap::from([(order, "order:O-7755".to_owned()), (number, "e164:+49 4012345".to_owned())]));
+    let other = Key::from_hex(&"01".repeat(32)).unwrap();
+    assert!(reveal(dir.path(), &other, &wanted).unwrap().is_empty());
+    assert!(reveal(&dir.path().join("none"), &key(), &wanted).is_err());
+}

@@ -24,7 +24,7 @@ use std::{
 
 pub use bytes::Bytes;
 pub use capture::CaptureError;
-pub(crate) use capture::RawPacket;
+pub(crate) use capture::{Capture, RawPacket};
 use clock::Clock;
 use lidr_schema::{Ends, Name, TableId, hex};
 use serde::Serialize;
@@ -138,6 +138,9 @@ pub(crate) struct RecordRow {
 pub struct InputSummary {
     /// Its name as given.
     pub path: String,
+    /// Its name in rows and findings: the run's and its ordinal.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub capture: String,
     /// Octets of the file.
     pub size: u64,
     /// Packets read.

@@ -1,0 +1,154 @@
+//! Site tables as lines that may leave the enclave: what explains a finding and goes into evidence.
+//!
+//! Identifiers are pseudonyms in the tables already. Two kinds of text could still betray one and are replaced by pseudonyms here:
+//! words of free text that are an identifier of the register (a ticket that names a task or an order), and the hashes of the register's
+//! lines, from which whoever knows the rest of a line could find its selector by trying all numbers.
+use std::collections::{BTreeSet, HashMap, HashSet};
+
+use arrow::{
+    array::{Array, AsArray, RecordBatch},
+    datatypes::DataType,
+};
+use lidr_rules::site::{ColumnKind, SITE_TABLES};
+use lidr_schema::{Key, Kind};
+use serde_json::{Map, Value};
+
+use super::Site;
+use crate::{feed::FeedError, judge::is_pseudonym, query::value, udf::ip_at};
+
+/// Kinds of identifiers that free text may hold. Addresses are those of conversations, too, and are clear everywhere.
+const KINDS: [Kind; 11] = [
+    Kind::Xid,
+    Kind::Liid,
+    Kind::Order,
+    Kind::Cccid,
+    Kind::E164,
+    Kind::Imsi,
+    Kind::Imei,
+    Kind::Nai,
+    Kind::Sip,
+    Kind::Circuit,
+    Kind::Other,
+];
+/// Letters of the shortest word that is looked at: shorter ones are words of every language and name nobody.
+const SHORTEST: usize = 4;
+
+/// A line of a site table.
+pub(super) type Line = Map<String, Value>;
+
+impl Site {
+    /// Names of the tables that the folder has, as SQL knows them.
+    #[must_use]
+    pub fn present(&self) -> Vec<String> {
+        let all = SITE_TABLES.iter().filter(|t| self.present.contains(t.name)).flat_map(|t| t.sql());
+        all.map(|t| t.name).collect()
+    }
+
+    /// The lines of these tables that may leave the enclave; `also` are pseudonyms of rows, besides those of the site.
+    ///
+    /// # Errors
+    /// If a cell has no text.
+    pub fn lines(&self, tables: &[String], also: &BTreeSet<String>) -> Result<Vec<(String, Vec<Line>)>, FeedError> {
+        let mut veil = Veil::new(self, also);
+        let named = tables.iter().filter_map(|name| Some((name, self.table(name)?)));
+        named.map(|(name, batch)| Ok((name.clone(), veiled(name, batch, &mut veil)?))).collect()
+    }
+}
+
+fn veiled(table: &str, batch: &RecordBatch, veil: &mut Veil<'_>) -> Result<Vec<Line>, FeedError> {
+    let chained = chained(table);
+    let line = |row| {
+        let cells = batch.schema_ref().fields().iter().zip(batch.columns());
+        let cells = cells.map(|(field, column)| {
+            let mut cell = value(field.name(), column, row)?;
+            if let (Value::String(text), DataType::Utf8) = (&mut cell, column.data_type()) {
+                *text = veil.over(text, chained.contains(&field.name().as_str()));
+            }
+            Ok((field.name().clone(), cell))
+        });
+        cells.collect()
+    };
+    (0..batch.num_rows()).map(line).collect()
+}
+
+/// Columns that hash a line of the register.
+fn chained(table: &str) -> Vec<&'static str> {
+    let columns = SITE_TABLES.iter().filter(|t| t.name == table).flat_map(|t| t.columns);
+    columns.filter(|c| c.kind == ColumnKind::Chain).flat_map(|c| c.in_row()).map(|(name, _)| name).collect()
+}
+
+/// Knows which words are identifiers, without knowing any.
+struct Veil<'a> {
+    key: Option<&'a Key>,
+    tokens: HashSet<[u8; 16]>,
+    /// Texts repeat from line to line.
+    seen: HashMap<String, String>,
+}
+
+/// Texts that are remembered.
+const MOST_SEEN: usize = 100_000;
+
+impl<'a> Veil<'a> {
+    fn new(site: &'a Site, also: &BTreeSet<String>) -> Self {
+        let octets = |token: &String| lidr_schema::hex::decode(token)?.try_into().ok();
+        let mut tokens: HashSet<[u8; 16]> = also.iter().filter_map(octets).collect();
+        site.tables.values().for_each(|table| pseudonyms(table, &mut tokens));
+        Self { key: site.key(), tokens, seen: HashMap::new() }
+    }
+
+    fn over(&mut self, text: &str, whole: bool) -> String {
+        let Some(key) = self.key else { return text.to_owned() };
+        if whole {
+            return key.pseudonym(Kind::Other, text).token();
+        }
+        if let Some(known) = self.seen.get(text) {
+            return known.clone();
+        }
+        let word = |word: &str| self.token(key, word).unwrap_or_else(|| word.to_owned());
+        let veiled = match word(text) {
+            same if same == text => text
+                .split_inclusive(is_border)
+                .map(|piece| {
+                    let bare = piece.trim_end_matches(is_border);
+                    format!("{}{}", word(bare), piece.get(bare.len()..).unwrap_or_default())
+                })
+                .collect(),
+            token => token,
+        };
+        if self.seen.len() < MOST_SEEN {
+            self.seen.insert(text.to_owned(), veiled.clone());
+        }
+        veiled
+    }
+
+    /// The pseudonym of a word that is an identifier. One that has the form of a task's is, whether anybody knows it or not.
+    fn token(&self, key: &Key, word: &str) -> Option<String> {
+        if word.len() < SHORTEST {
+            return None;
+        }
+        let known = |kind: &Kind| {
+            Some(key.pseudonym(*kind, word)).filter(|p| self.tokens.contains(&p.octets())).map(|p| p.token())
+        };
+        let digits = word.bytes().any(|b| b.is_ascii_digit());
+        // Of telephone numbers and the like only the digits count: a word without any would be nobody's.
+        let fits = |kind: &&Kind| digits || !matches!(kind, Kind::E164 | Kind::Imsi | Kind::Imei);
+        let found = KINDS.iter().filter(fits).find_map(known);
+        found.or_else(|| is_uuid(word).then(|| key.pseudonym(Kind::Xid, word).token()))
+    }
+}
+
+fn pseudonyms(table: &RecordBatch, tokens: &mut HashSet<[u8; 16]>) {
+    for (_, column) in table.schema_ref().fields().iter().zip(table.columns()).filter(|(f, _)| is_pseudonym(f.name())) {
+        let Some(sixteen) = column.as_fixed_size_binary_opt() else { continue };
+        tokens.extend((0..sixteen.len()).filter_map(|row| Some(ip_at(sixteen, row)?.octets())));
+    }
+}
+
+fn is_border(c: char) -> bool {
+    c.is_whitespace() || matches!(c, ',' | ';' | '(' | ')' | '"' | '\'' | '=')
+}
+
+fn is_uuid(word: &str) -> bool {
+    let parts: Vec<usize> = word.split('-').map(str::len).collect();
+    parts == [8, 4, 4, 4, 12] && word.bytes().all(|b| b == b'-' || b.is_ascii_hexdigit())
+}

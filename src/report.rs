@@ -1,0 +1,10 @@
+//! `lidr report`: one file a report.
+use std::process::ExitCode;
+
+use crate::{args::Report, certification};
+
+pub(crate) fn run(verb: &Report) -> anyhow::Result<ExitCode> {
+    match verb {
+        Report::Certification(args) => certification::run(args),
+    }
+}
