@@ -3,6 +3,8 @@ use std::{net::SocketAddr, path::PathBuf, str::FromStr};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+pub(crate) use crate::args_report::Report;
+
 /// Finds abuse of a carrier's lawful-intercept systems in captures, Kafka streams and Parquet lakes.
 #[derive(Debug, Parser)]
 #[command(name = "lidr", version, max_term_width = 110)]
@@ -49,6 +51,9 @@ pub(crate) enum Verb {
     /// Look at the mappings of record files and check them
     #[command(subcommand)]
     Sources(Mappings),
+    /// Report what stands at one moment, for compliance officers
+    #[command(subcommand)]
+    Report(Report),
     /// Write labelled attack traffic with its site folder
     Simulate(Simulate),
     /// Measure decoding on one file: no rules, no output
@@ -357,7 +362,7 @@ fn level(text: &str) -> Result<lidr_schema::finding::Severity, String> {
         .ok_or_else(|| format!("needed informational, low, medium, high or critical, had `{text}`"))
 }
 
-fn time(text: &str) -> Result<i64, String> {
+pub(crate) fn time(text: &str) -> Result<i64, String> {
     lidr_analytics::time::parse_rfc3339(text).ok_or_else(|| format!("needed an RFC 3339 time, had `{text}`"))
 }
 

@@ -2,6 +2,7 @@
 
 mod account;
 mod args;
+mod args_report;
 mod bench;
 mod demo;
 mod folder;
@@ -10,7 +11,10 @@ mod inputs;
 mod judge;
 mod key;
 mod out;
+#[cfg(feature = "kafka")]
+mod refresh;
 mod replay;
+mod report;
 mod rules;
 #[cfg(feature = "kafka")]
 mod sensor;
@@ -51,6 +55,7 @@ fn run(cli: Cli, properties: &Properties) -> anyhow::Result<ExitCode> {
         Verb::Hunt(args) => hunt::run(&args, quiet),
         Verb::Rules(args) => rules::run(&args),
         Verb::Sources(args) => sources::run(&args),
+        Verb::Report(report) => report::run(&report),
         Verb::Simulate(args) => simulate::run(&args),
         Verb::Bench(args) => bench::run(&args),
         Verb::Demo(args) => demo::run(&args),

@@ -197,6 +197,13 @@ impl Planner {
     }
 }
 
+/// A query of PostgreSQL whose rows come as JSON, their columns in order; so many rows at most.
+#[cfg(feature = "postgres")]
+pub(crate) fn rows_as_json(query: &str, most: u64) -> String {
+    // A comment at the end of the query must not swallow what follows.
+    format!("SELECT row_to_json(q)::text FROM (\n{query}\n) AS q LIMIT {most}")
+}
+
 /// Queries that read and do nothing else.
 pub(crate) fn read_only() -> SQLOptions {
     SQLOptions::new().with_allow_ddl(false).with_allow_dml(false).with_allow_statements(false)
@@ -223,7 +230,7 @@ fn one_line(error: &datafusion::error::DataFusionError) -> String {
 
 /// Replaces `$name`: the window's edges become functions that are read at each run, tunables become literals. Quoted text and
 /// comments stay as they are.
-fn fill(text: &str, tunables: &BTreeMap<String, Value>) -> Result<String, String> {
+pub(crate) fn fill(text: &str, tunables: &BTreeMap<String, Value>) -> Result<String, String> {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(at) = rest.find(['$', '\'', '"', '-']) {
