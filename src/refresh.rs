@@ -51,7 +51,12 @@ pub(crate) struct News {
 
 impl Refresher {
     /// Begins to read, if the site says how often.
-    pub(crate) fn start(dir: Option<PathBuf>, site: &Site, key: Key, metrics: Option<Arc<Metrics>>) -> anyhow::Result<Option<Self>> {
+    pub(crate) fn start(
+        dir: Option<PathBuf>,
+        site: &Site,
+        key: Key,
+        metrics: Option<Arc<Metrics>>,
+    ) -> anyhow::Result<Option<Self>> {
         let (Some(dir), Some(refresh)) = (dir, site.refresh()) else { return Ok(None) };
         let load = move || Site::load(Some(&dir), &key).map_err(|e| e.to_string());
         Self::with(refresh, site, load, metrics).map(Some)
@@ -117,7 +122,10 @@ impl Shared {
                     state.new = Some(site);
                 }
             }
-            Err(why) => tracing::warn!("the site's tables could not be read again, the last good copy is {} s old: {why}", state.good.elapsed().as_secs()),
+            Err(why) => tracing::warn!(
+                "the site's tables could not be read again, the last good copy is {} s old: {why}",
+                state.good.elapsed().as_secs()
+            ),
         }
     }
 }

@@ -11,13 +11,17 @@ fn server(test: &str) -> Option<String> {
     if let Ok(connection) = std::env::var("LIDR_TEST_POSTGRES") {
         return Some(connection);
     }
-    assert!(std::env::var_os("LIDR_REQUIRE_POSTGRES").is_none(), "a PostgreSQL is required and LIDR_TEST_POSTGRES is not set");
+    assert!(
+        std::env::var_os("LIDR_REQUIRE_POSTGRES").is_none(),
+        "a PostgreSQL is required and LIDR_TEST_POSTGRES is not set"
+    );
     println!("\nskipped: {test}: LIDR_TEST_POSTGRES is not set");
     None
 }
 
 fn psql(connection: &str, script: &str) {
-    let out = Command::new("psql").args([connection, "-qv", "ON_ERROR_STOP=1", "-c", script]).output().expect("psql runs");
+    let out =
+        Command::new("psql").args([connection, "-qv", "ON_ERROR_STOP=1", "-c", script]).output().expect("psql runs");
     assert!(out.status.success(), "{script}: {}", String::from_utf8_lossy(&out.stderr));
 }
 
@@ -54,7 +58,12 @@ fn settings(s: &Simulated, table: &str, query: &str, more: &str) {
 /// `lidr` with the connection in its environment.
 fn run(connection: &str, args: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_lidr"));
-    command.args(args).env("LIDR_KEY", KEY).env("LIDR_TEST_POSTGRES", connection).env_remove("LIDR_CONFIG").env("NO_COLOR", "1");
+    command
+        .args(args)
+        .env("LIDR_KEY", KEY)
+        .env("LIDR_TEST_POSTGRES", connection)
+        .env_remove("LIDR_CONFIG")
+        .env("NO_COLOR", "1");
     command.output().expect("lidr runs")
 }
 
@@ -80,10 +89,18 @@ fn orders_in_a_database_are_judged_as_orders_in_a_file_are() {
 
 #[test]
 fn what_does_not_fit_is_said_with_table_query_and_column_and_nothing_can_be_written() {
-    let Some(connection) = server("what_does_not_fit_is_said_with_table_query_and_column_and_nothing_can_be_written") else { return };
+    let Some(connection) = server("what_does_not_fit_is_said_with_table_query_and_column_and_nothing_can_be_written")
+    else {
+        return;
+    };
     let table = format!("lidr_broken_{}", std::process::id());
     orders(&connection, &table);
-    psql(&connection, &format!("CREATE OR REPLACE FUNCTION {table}_f() RETURNS text LANGUAGE sql VOLATILE AS 'DELETE FROM {table}; SELECT ''x''::text'"));
+    psql(
+        &connection,
+        &format!(
+            "CREATE OR REPLACE FUNCTION {table}_f() RETURNS text LANGUAGE sql VOLATILE AS 'DELETE FROM {table}; SELECT ''x''::text'"
+        ),
+    );
     let s = Simulated::new("s3", 1);
     fs::remove_file(s.path("site/warrants.csv")).unwrap();
     let said = |name: &str, query: &str, more: &str| {
@@ -91,17 +108,26 @@ fn what_does_not_fit_is_said_with_table_query_and_column_and_nothing_can_be_writ
         let out = run(&connection, &["replay", &s.path("capture.pcap"), "--site", &s.path("site"), "--no-builtin"]);
         let text = String::from_utf8(out.stderr).unwrap();
         assert_eq!(out.status.code(), Some(2), "{query}: {text}");
-        for secret in connection.split(' ').filter_map(|part| part.strip_prefix("password=")).chain(["100.64.1.1", "O-2026-00"]) {
+        for secret in
+            connection.split(' ').filter_map(|part| part.strip_prefix("password=")).chain(["100.64.1.1", "O-2026-00"])
+        {
             assert!(!text.contains(secret), "{text}");
         }
         text
     };
     let text = said("warrants", &format!("SELECT number AS ordr FROM {table}"), "");
-    assert!(text.contains("site.toml [postgres.tables] warrants") && text.contains("no column `ordr`, did you mean `order`?"), "{text}");
+    assert!(
+        text.contains("site.toml [postgres.tables] warrants")
+            && text.contains("no column `ordr`, did you mean `order`?"),
+        "{text}"
+    );
     let text = said("warrants", &format!("SELECT number AS order, 'soon' AS start FROM {table}"), "");
     assert!(text.contains("warrants:1: column `start`: needed an RFC 3339 time"), "{text}");
     let text = said("warrants", &format!("SELECT lower(valid)::timestamp AS start FROM {table}"), "");
-    assert!(text.contains("column `start`: needed a time with its zone") && text.contains("the query is `SELECT lower"), "{text}");
+    assert!(
+        text.contains("column `start`: needed a time with its zone") && text.contains("the query is `SELECT lower"),
+        "{text}"
+    );
     let text = said("warrants", &format!("SELECT nummer AS order FROM {table}"), "");
     assert!(text.contains("42703") && text.contains("the query is `SELECT nummer"), "{text}");
     let text = said("warrants", &format!("SELECT number AS order, who::int AS seq FROM {table}"), "");
@@ -114,7 +140,10 @@ fn what_does_not_fit_is_said_with_table_query_and_column_and_nothing_can_be_writ
     assert!(text.contains("57014"), "{text}");
     let text = said("zones", "SELECT '10.0.0.0/8' AS cidr", "");
     assert!(text.contains("the table stands in") && text.contains("zones.csv too"), "{text}");
-    let count = Command::new("psql").args([connection.as_str(), "-Atc", &format!("SELECT count(*) FROM {table}")]).output().unwrap();
+    let count = Command::new("psql")
+        .args([connection.as_str(), "-Atc", &format!("SELECT count(*) FROM {table}")])
+        .output()
+        .unwrap();
     assert_eq!(count.stdout, b"3\n", "nothing was written");
     psql(&connection, &format!("DROP FUNCTION {table}_f(); DROP TABLE {table}"));
 }

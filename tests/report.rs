@@ -44,7 +44,11 @@ fn a_tap_without_an_order_stands_beside_three_that_have_one() {
     let taps = taps(night("s3", &S3), &[]);
     assert_eq!(count(&taps), BTreeMap::from([("authorised", 3), ("unauthorised", 1)]), "{taps:#?}");
     let bad = taps.iter().find(|t| t["state"] == "unauthorised").unwrap();
-    assert_eq!((&bad["at"], &bad["admf"], &bad["order"]), (&"pe1".into(), &"no request seen".into(), &"".into()), "{bad}");
+    assert_eq!(
+        (&bad["at"], &bad["admf"], &bad["order"]),
+        (&"pe1".into(), &"no request seen".into(), &"".into()),
+        "{bad}"
+    );
     assert!(bad["wire"].as_str().unwrap().contains("203.0.113.80 port 1813"), "{bad}");
     assert!(bad["evidence"].as_str().unwrap().starts_with("frame "), "{bad}");
     assert_eq!(bad["disagree"], "register/element, register/wire, admf/element, admf/wire");
@@ -70,11 +74,13 @@ fn product_of_a_hundred_taps_that_no_list_has_is_orphaned() {
 fn no_format_holds_an_identifier_in_clear_and_files_are_written_whole() {
     let s = night("s4", &S4);
     let register = fs::read_to_string(s.path("site/warrants.csv")).unwrap();
-    let words: Vec<&str> = register.lines().skip(1).flat_map(|l| [0, 3, 11, 12].map(|i| l.split(',').nth(i).unwrap())).collect();
+    let words: Vec<&str> =
+        register.lines().skip(1).flat_map(|l| [0, 3, 11, 12].map(|i| l.split(',').nth(i).unwrap())).collect();
     assert!(words.contains(&"LIID-000123") && words.contains(&"001010123456789"), "{words:?}");
     for format in ["text", "csv", "html", "json"] {
         let out = s.path("out");
-        let run = lidr(["report", "taps", "--from", &out, "--site", &s.path("site"), "--format", format, "--out", &out]);
+        let run =
+            lidr(["report", "taps", "--from", &out, "--site", &s.path("site"), "--format", format, "--out", &out]);
         assert!(run.status.success() && run.stdout.is_empty(), "{}", String::from_utf8_lossy(&run.stderr));
         let ending = match format {
             "text" => "txt",
@@ -102,5 +108,8 @@ fn what_a_report_cannot_do_without_is_said() {
     let (out, site) = (s.path("out"), s.path("site"));
     assert!(said(&["report", "taps", "--from", &out]).contains("needed site table warrants"));
     assert!(said(&["report", "taps", "--from", &site, "--site", &site]).contains("no rows: needed TABLE/day="));
-    assert!(said(&["report", "taps", "--from", &out, "--site", &site, "--at", "2020-01-01T00:00:00Z"]).contains("which the data cover"));
+    assert!(
+        said(&["report", "taps", "--from", &out, "--site", &site, "--at", "2020-01-01T00:00:00Z"])
+            .contains("which the data cover")
+    );
 }

@@ -130,8 +130,15 @@ impl Metrics {
                 &["code"],
             )?,
             rules_loaded: gauge("lidr_rules_loaded", "Rules loaded.")?,
-            site_age: gauge("lidr_site_age_seconds", "Age of the copy of the site's tables that rules are judged with.")?,
-            site_reads: counters("lidr_site_reads_total", "Readings of the site's tables while running: ok, failed.", &["result"])?,
+            site_age: gauge(
+                "lidr_site_age_seconds",
+                "Age of the copy of the site's tables that rules are judged with.",
+            )?,
+            site_reads: counters(
+                "lidr_site_reads_total",
+                "Readings of the site's tables while running: ok, failed.",
+                &["result"],
+            )?,
             rule_seconds,
             late,
             registry,

@@ -47,7 +47,12 @@ pub fn ask(lake: &Lake, site: &Site, text: &str) -> Result<Answer, FeedError> {
 
 /// A catalogue of the site's tables, those that the site has not as empty ones where `all` is told; with a key, addresses can be
 /// compared with targets.
-pub(crate) fn context(site: &Site, key: Option<&Key>, edges: &Arc<Edges>, all: bool) -> Result<SessionContext, FeedError> {
+pub(crate) fn context(
+    site: &Site,
+    key: Option<&Key>,
+    edges: &Arc<Edges>,
+    all: bool,
+) -> Result<SessionContext, FeedError> {
     // Steps of a report are many and small: planning them for several cores costs more than it brings.
     let mut config = if all { SessionConfig::new().with_target_partitions(1) } else { SessionConfig::new() };
     config.options_mut().sql_parser.map_string_types_to_utf8view = false;
@@ -72,15 +77,19 @@ pub(crate) fn run(lake: &Lake, context: &SessionContext, steps: &[(&str, String)
         }
         let mut answer = Answer { names: Vec::new(), batches: Vec::new() };
         for (i, (name, text)) in steps.iter().enumerate() {
-            let at = |e: &DataFusionError| if steps.len() > 1 { FeedError::Source(format!("{name}: {}", e.strip_backtrace())) } else { wrong(e) };
+            let at = |e: &DataFusionError| {
+                if steps.len() > 1 { FeedError::Source(format!("{name}: {}", e.strip_backtrace())) } else { wrong(e) }
+            };
             let frame = context.sql_with_options(text, crate::plan::read_only()).await.map_err(|e| at(&e))?;
             let schema = Arc::new(frame.schema().as_arrow().clone());
             answer.names = schema.fields().iter().map(|f| f.name().clone()).collect();
             answer.batches = frame.collect().await.map_err(|e| at(&e))?;
             if i + 1 < steps.len() {
                 // What a plan gives may be less null than it said.
-                let rows = answer.batches.iter().map(|b| RecordBatch::try_new(Arc::clone(&schema), b.columns().to_vec()));
-                let rows = rows.collect::<Result<Vec<_>, _>>().map_err(|e| FeedError::Source(format!("{name}: {e}")))?;
+                let rows =
+                    answer.batches.iter().map(|b| RecordBatch::try_new(Arc::clone(&schema), b.columns().to_vec()));
+                let rows =
+                    rows.collect::<Result<Vec<_>, _>>().map_err(|e| FeedError::Source(format!("{name}: {e}")))?;
                 let table = MemTable::try_new(schema, vec![rows]).map_err(|e| at(&e))?;
                 context.register_table(*name, Arc::new(table)).map(drop).map_err(|e| at(&e))?;
             }

@@ -412,10 +412,16 @@ SELECT j.state, j.order_id, j.ne, CASE WHEN j.is_task THEN j.id END AS task, CAS
   ) AS evidence
 FROM judged j
 
+-- Orders that a tap meets, as the best one or beside it: a renewal, a second agency's.
+-- table: met
+SELECT t.order_id FROM told t WHERE t.order_id IS NOT NULL
+UNION
+SELECT o.order_id FROM ordered o JOIN live v ON v.ne = o.ne AND v.id = o.id WHERE o.order_id IS NOT NULL
+
 -- Orders in force of which nothing runs or delivers.
 -- table: lone
 SELECT o.order_id, min(o.since) AS since, max(o.until) AS until FROM orders o
-  LEFT JOIN (SELECT DISTINCT t.order_id FROM told t WHERE t.order_id IS NOT NULL) t ON t.order_id = o.order_id
+  LEFT JOIN met t ON t.order_id = o.order_id
 WHERE o.standing = 'in force' AND t.order_id IS NULL
 GROUP BY o.order_id
 

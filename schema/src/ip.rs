@@ -139,7 +139,7 @@ impl FromStr for Cidr {
         if len > most {
             return Err(bad());
         }
-        let len = len + 128 - most;
+        let len = len + (128 - most);
         let mask = u128::MAX.checked_shl(u32::from(128 - len)).unwrap_or(0);
         let first = u128::from_be_bytes(address.octets()) & mask;
         Ok(Self { first: Ip(first.to_be_bytes()), last: Ip((first | !mask).to_be_bytes()), len })
@@ -158,6 +158,10 @@ mod tests {
         }
         assert!("::/0".parse::<Cidr>().unwrap().contains(Ip::v4([1, 2, 3, 4])));
         assert_eq!("::ffff:10.0.0.0/104".parse::<Cidr>(), Ok(ten));
+        assert_eq!(
+            "::1".parse::<Cidr>().map(|c| (c.first(), c.last())),
+            "::1/128".parse().map(|c: Cidr| (c.last(), c.first()))
+        );
         assert!("10.0.0.0/33".parse::<Cidr>().is_err() && "ten/8".parse::<Cidr>().is_err());
     }
 

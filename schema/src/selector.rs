@@ -74,7 +74,9 @@ pub fn normal(kind: Kind, text: &str) -> Normal {
         Kind::Sip => sip(text),
         Kind::Tel => tel(text),
         Kind::Ip | Kind::Prefix => range(text),
-        Kind::Xid => Some(good(kind, text.trim_matches(|c: char| c.is_whitespace() || "{}".contains(c)).to_ascii_lowercase())),
+        Kind::Xid => {
+            Some(good(kind, text.trim_matches(|c: char| c.is_whitespace() || "{}".contains(c)).to_ascii_lowercase()))
+        }
         Kind::Liid | Kind::Cccid | Kind::Order | Kind::Circuit | Kind::Other => Some(good(kind, text.to_owned())),
     };
     read.unwrap_or_else(|| Normal { kind, text: text.to_ascii_lowercase(), form: Form::Odd })
@@ -92,7 +94,8 @@ fn without<'a>(text: &'a str, prefix: &str) -> &'a str {
 
 /// Digits with what people put between them, so many of them and nothing else.
 fn digits(text: &str, most: std::ops::RangeInclusive<usize>) -> Option<String> {
-    let between = |c: char| c.is_whitespace() || matches!(c, '-' | '.' | '/' | '(' | ')' | '\u{a0}' | '\u{2011}' | '\u{2013}');
+    let between =
+        |c: char| c.is_whitespace() || matches!(c, '-' | '.' | '/' | '(' | ')' | '\u{a0}' | '\u{2011}' | '\u{2013}');
     let kept: String = text.chars().filter(|c| !between(*c)).collect();
     (kept.bytes().all(|o| o.is_ascii_digit()) && most.contains(&kept.len())).then_some(kept)
 }
@@ -186,7 +189,8 @@ fn tel(text: &str) -> Option<Normal> {
     let text = without(inside(text), "tel:");
     let mut parts = text.split(';');
     let dialled = parts.next()?;
-    let context = parts.filter_map(|p| p.split_once('=')).find(|(name, _)| name.trim().eq_ignore_ascii_case("phone-context"));
+    let context =
+        parts.filter_map(|p| p.split_once('=')).find(|(name, _)| name.trim().eq_ignore_ascii_case("phone-context"));
     match context {
         // Numbers of a company's own exchange are numbers only there.
         Some((_, place)) if !dialled.starts_with('+') => {

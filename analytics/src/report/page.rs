@@ -36,10 +36,15 @@ impl Taps {
             let notes: String = self.notes.iter().map(|note| format!("<li>{}</li>", escaped(note))).collect();
             out.push_str(&format!("<ul class=\"notes\">{notes}</ul>\n"));
         }
-        out.push_str("<table class=\"states\">\n<thead><tr><th>State</th><th>Taps</th><th>Meaning</th></tr></thead>\n<tbody>\n");
+        out.push_str(
+            "<table class=\"states\">\n<thead><tr><th>State</th><th>Taps</th><th>Meaning</th></tr></thead>\n<tbody>\n",
+        );
         for state in State::ALL {
             let (badge, count) = (badge(state), self.count(state));
-            out.push_str(&format!("<tr><td>{badge}</td><td class=\"n\">{count}</td><td>{}</td></tr>\n", state.meaning()));
+            out.push_str(&format!(
+                "<tr><td>{badge}</td><td class=\"n\">{count}</td><td>{}</td></tr>\n",
+                state.meaning()
+            ));
         }
         out.push_str("</tbody>\n</table>\n<h2>Every tap</h2>\n");
         if self.taps.is_empty() {
@@ -72,9 +77,17 @@ fn row(tap: &Tap) -> String {
         ("LIID", &tap.liid, true),
         ("since", &tap.since, false),
     ]);
-    let sources =
-        list(&[("register", &tap.register, false), ("ADMF", &tap.admf, false), ("element", &tap.element, false), ("wire", &tap.wire, false)]);
-    let disagree = if tap.disagree.is_empty() { String::new() } else { format!("<br><span class=\"small\">disagree: {}</span>", escaped(&tap.disagree)) };
+    let sources = list(&[
+        ("register", &tap.register, false),
+        ("ADMF", &tap.admf, false),
+        ("element", &tap.element, false),
+        ("wire", &tap.wire, false),
+    ]);
+    let disagree = if tap.disagree.is_empty() {
+        String::new()
+    } else {
+        format!("<br><span class=\"small\">disagree: {}</span>", escaped(&tap.disagree))
+    };
     format!(
         "<tr><td>{}</td><td>{what}</td><td>{sources}</td><td>{}{disagree}</td><td class=\"small\">{}</td></tr>\n",
         badge(tap.state),
@@ -138,7 +151,10 @@ mod tests {
     fn the_page_is_well_formed_escaped_and_needs_nothing_else() {
         let page = report().html();
         assert_eq!(balanced(&page), Ok(2 + State::ALL.len() + 2), "{page}");
-        assert!(page.contains("=cmd|&lt;pe1&gt;") && page.contains("a &quot;reason&quot;, with a comma &amp; &lt;b&gt;"), "{page}");
+        assert!(
+            page.contains("=cmd|&lt;pe1&gt;") && page.contains("a &quot;reason&quot;, with a comma &amp; &lt;b&gt;"),
+            "{page}"
+        );
         for outside in ["http:", "https:", "src=", "<script", "url(", "@import"] {
             assert!(!page.contains(outside), "{outside}");
         }

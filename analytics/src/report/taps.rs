@@ -46,8 +46,15 @@ pub enum State {
 
 impl State {
     /// Every state.
-    pub const ALL: [Self; 7] =
-        [Self::Unauthorised, Self::Orphaned, Self::Redirected, Self::Expired, Self::Silent, Self::Unknown, Self::Authorised];
+    pub const ALL: [Self; 7] = [
+        Self::Unauthorised,
+        Self::Orphaned,
+        Self::Redirected,
+        Self::Expired,
+        Self::Silent,
+        Self::Unknown,
+        Self::Authorised,
+    ];
 
     /// Its name.
     #[must_use]
@@ -146,19 +153,28 @@ impl Taps {
 /// If the site has no register, the moment is outside the data, or the lake cannot be read.
 pub fn taps(lake: &Lake, site: &Site, rules: &[Rule], moment: Option<i64>, key_id: &str) -> Result<Taps, FeedError> {
     if !site.has("warrants") {
-        return Err(FeedError::Source("taps are compared with orders: needed site table warrants, give --site DIR".to_owned()));
+        return Err(FeedError::Source(
+            "taps are compared with orders: needed site table warrants, give --site DIR".to_owned(),
+        ));
     }
     let (read, blind) = look(lake, site, rules, key_id)?;
     let moment = moment.unwrap_or(read.end);
     if !(read.first..=read.end).contains(&moment) {
-        let had = format!("needed a time from {} to {} UTC, which the data cover", seconds_text(read.first), seconds_text(read.end));
+        let had = format!(
+            "needed a time from {} to {} UTC, which the data cover",
+            seconds_text(read.first),
+            seconds_text(read.end)
+        );
         return Err(FeedError::Source(format!("--at {}: {had}", seconds_text(moment))));
     }
     let mut values = TAPS.values(rules).map_err(FeedError::Source)?;
     let silence = values.get("silence").and_then(|v| v.as_str()).and_then(length);
     let silence = silence.ok_or_else(|| FeedError::Source("LI-15: `silence` is no length of time".to_owned()))?;
-    let mut dark: Vec<&str> =
-        blind.iter().filter(|(_, since, until)| *since < moment && *until > moment - silence).map(|b| b.0.as_str()).collect();
+    let mut dark: Vec<&str> = blind
+        .iter()
+        .filter(|(_, since, until)| *since < moment && *until > moment - silence)
+        .map(|b| b.0.as_str())
+        .collect();
     dark.sort_unstable();
     dark.dedup();
     values.insert("blind".to_owned(), json!(dark.join(", ")));
@@ -167,13 +183,21 @@ pub fn taps(lake: &Lake, site: &Site, rules: &[Rule], moment: Option<i64>, key_i
     let edges = Arc::new(Edges::default());
     edges.set(moment - silence, moment);
     let wrong = |e: &dyn fmt::Display| FeedError::Source(format!("{}: {e}", TAPS.file));
-    let steps = TAPS.steps().into_iter().map(|(name, query)| Ok((name, plan::fill(query, &values).map_err(|e| wrong(&e))?)));
+    let steps =
+        TAPS.steps().into_iter().map(|(name, query)| Ok((name, plan::fill(query, &values).map_err(|e| wrong(&e))?)));
     let steps = steps.collect::<Result<Vec<_>, FeedError>>()?;
     let answer = run(lake, &context(site, site.key(), &edges, true)?, &steps).map_err(|e| wrong(&e))?;
     let mut taps = answer.rows().map(|(batch, row)| tap(site, batch, row)).collect::<Result<Vec<_>, _>>()?;
     taps.sort();
     let notes = notes(site, &dark);
-    Ok(Taps { moment, data: (read.first, read.end), taps, notes, key_id: key_id.to_owned(), site_hash: site.hash().to_owned() })
+    Ok(Taps {
+        moment,
+        data: (read.first, read.end),
+        taps,
+        notes,
+        key_id: key_id.to_owned(),
+        site_hash: site.hash().to_owned(),
+    })
 }
 
 /// A length as rules write it for SQL: `30 minutes`.
@@ -186,7 +210,10 @@ fn notes(site: &Site, dark: &[&str]) -> Vec<String> {
     let lacks = |table: &str, what: &str| (!site.has(table)).then(|| format!("no site table {table}: {what}"));
     let mut out: Vec<String> = [
         lacks("destinations", "whether a tap is redirected is not judged"),
-        lacks("elements", "who is an administration function is not known, so that its requests cannot be told from others'"),
+        lacks(
+            "elements",
+            "who is an administration function is not known, so that its requests cannot be told from others'",
+        ),
     ]
     .into_iter()
     .flatten()
@@ -204,8 +231,12 @@ fn tap(site: &Site, batch: &RecordBatch, row: usize) -> Result<Tap, FeedError> {
     let state = cell("state")?;
     let address = cell("ne")?;
     let name = address.parse::<Ip>().ok().and_then(|ip| site.name_of(ip)).map(str::to_owned);
-    let since = cast(column("since")?, &DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()))).map_err(|e| bad(e.to_string()))?;
-    let since = since.as_primitive_opt::<TimestampMicrosecondType>().filter(|c| c.is_valid(row)).map(|c| seconds_text(c.value(row)));
+    let since = cast(column("since")?, &DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into())))
+        .map_err(|e| bad(e.to_string()))?;
+    let since = since
+        .as_primitive_opt::<TimestampMicrosecondType>()
+        .filter(|c| c.is_valid(row))
+        .map(|c| seconds_text(c.value(row)));
     Ok(Tap {
         state: State::named(&state).ok_or_else(|| bad(format!("needed a state, had `{state}`")))?,
         at: name.unwrap_or_else(|| address.clone()),
@@ -225,7 +256,12 @@ fn tap(site: &Site, batch: &RecordBatch, row: usize) -> Result<Tap, FeedError> {
 }
 
 /// Reads the lake once with the rules that say when a sensor was blind.
-fn look(lake: &Lake, site: &Site, rules: &[Rule], key_id: &str) -> Result<(LakeRead, Vec<(String, i64, i64)>), FeedError> {
+fn look(
+    lake: &Lake,
+    site: &Site,
+    rules: &[Rule],
+    key_id: &str,
+) -> Result<(LakeRead, Vec<(String, i64, i64)>), FeedError> {
     let suspends: Vec<Rule> = rules.iter().filter(|r| r.suspends).cloned().collect();
     let options = EngineOptions { key_id: key_id.to_owned(), ..EngineOptions::default() };
     let mut engine = Engine::new(&suspends, site.clone(), options).map_err(|e| FeedError::Source(e.to_string()))?;

@@ -135,14 +135,28 @@ pub(super) mod tests {
             ..Tap::blank()
         };
         let good = Tap { state: State::Authorised, order: "aa".into(), ..Tap::blank() };
-        Taps { moment: 1_000_000, data: (0, 2_000_000), taps: vec![bad, good], notes: vec!["no site table x".into()], key_id: "k".into(), site_hash: "s".into() }
+        Taps {
+            moment: 1_000_000,
+            data: (0, 2_000_000),
+            taps: vec![bad, good],
+            notes: vec!["no site table x".into()],
+            key_id: "k".into(),
+            site_hash: "s".into(),
+        }
     }
 
     #[test]
     fn text_says_state_reason_and_proof_of_each_tap() {
         let text = report().text();
-        assert!(text.starts_with("Taps at 1970-01-01 00:00:01 UTC: 1 unauthorised, 1 authorised\nnote: no site table x\n"), "{text}");
-        assert!(text.contains("UNAUTHORISED task 00ff at =cmd|<pe1>\n  why        a \"reason\"") && text.contains("  evidence   frame 1 of x\n"), "{text}");
+        assert!(
+            text.starts_with("Taps at 1970-01-01 00:00:01 UTC: 1 unauthorised, 1 authorised\nnote: no site table x\n"),
+            "{text}"
+        );
+        assert!(
+            text.contains("UNAUTHORISED task 00ff at =cmd|<pe1>\n  why        a \"reason\"")
+                && text.contains("  evidence   frame 1 of x\n"),
+            "{text}"
+        );
         assert!(text.contains("AUTHORISED   order aa\n"), "{text}");
         let none = Taps { taps: Vec::new(), ..report() };
         assert!(none.text().contains("no tap and no order in force"));

@@ -126,14 +126,13 @@ impl Site {
         Self::from_lines(lines, key, String::new())
     }
 
-    fn from_lines(lines: BTreeMap<String, (PathBuf, Vec<Line>)>, key: &Key, hash: String) -> Result<Self, SiteError> {
+    fn from_lines(mut lines: BTreeMap<String, (PathBuf, Vec<Line>)>, key: &Key, hash: String) -> Result<Self, SiteError> {
         let mut site = Self { hash, present: lines.keys().cloned().collect(), key: Some(key.clone()), ..Self::default() };
         for table in SITE_TABLES {
-            let none = (PathBuf::new(), Vec::new());
-            let (path, lines) = lines.get(table.name).unwrap_or(&none);
-            let (built, doubts) = table::build(table, lines, key).map_err(|(line, message)| error(path, Some(line), message))?;
+            let (path, lines) = lines.remove(table.name).unwrap_or_default();
+            let (built, doubts) = table::build(table, lines, key).map_err(|(line, message)| error(&path, Some(line), message))?;
             site.tables.extend(built);
-            site.doubts.extend(doubts.into_iter().map(|(line, message)| error(path, Some(line), message).to_string()));
+            site.doubts.extend(doubts.into_iter().map(|(line, message)| error(&path, Some(line), message).to_string()));
         }
         site.zones = Arc::new(site.zone_map());
         site.names = site.host_names();

@@ -26,7 +26,8 @@ pub(super) fn fetch(settings: &Postgres) -> Result<Tables, SiteError> {
     let bad = |message: String| error(&settings.file, None, format!("[postgres]: {message}"));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|e| bad(e.to_string()))?;
     // The server's own limit stops a query; this one a server that does not answer at all.
-    let most = settings.timeout.saturating_mul(u32::try_from(settings.tables.len()).unwrap_or(u32::MAX)) + Duration::from_secs(15);
+    let most = settings.timeout.saturating_mul(u32::try_from(settings.tables.len()).unwrap_or(u32::MAX))
+        + Duration::from_secs(15);
     let done = runtime.block_on(async { tokio::time::timeout(most, all(settings)).await });
     done.unwrap_or_else(|_| Err(bad(format!("no answer within {} s", most.as_secs()))))
 }
@@ -38,15 +39,18 @@ async fn all(settings: &Postgres) -> Result<Tables, SiteError> {
     if let Some(ca) = &settings.tls_ca {
         tls.set_ca_file(ca).map_err(|_| bad(format!("`tls_ca` {}: needed certificates in PEM", ca.display())))?;
     }
-    let (mut client, connection) = config.connect(MakeTlsConnector::new(tls.build())).await.map_err(|e| bad(what(&e)))?;
+    let (mut client, connection) =
+        config.connect(MakeTlsConnector::new(tls.build())).await.map_err(|e| bad(what(&e)))?;
     let driver = tokio::spawn(async move { drop(connection.await) });
-    let begun = client.build_transaction().read_only(true).isolation_level(IsolationLevel::RepeatableRead).start().await;
+    let begun =
+        client.build_transaction().read_only(true).isolation_level(IsolationLevel::RepeatableRead).start().await;
     let transaction = begun.map_err(|e| bad(what(&e)))?;
     let mut out = Tables::new();
     for (name, query) in &settings.tables {
         let place = PathBuf::from(format!("{} [postgres.tables] {name}", settings.file.display()));
         let lines = one(&transaction, query, settings.rows).await;
-        let lines = lines.map_err(|message| error(&place, None, format!("{message}; the query is `{}`", short(query))))?;
+        let lines =
+            lines.map_err(|message| error(&place, None, format!("{message}; the query is `{}`", short(query))))?;
         out.insert(name.clone(), (place, lines));
     }
     drop(transaction);
@@ -58,7 +62,9 @@ async fn all(settings: &Postgres) -> Result<Tables, SiteError> {
 fn config(settings: &Postgres) -> Result<Config, String> {
     // What the parser says quotes the string.
     let parsed: Result<Config, _> = settings.connection.parse();
-    let mut config = parsed.map_err(|_| "needed a connection as `host=… user=… dbname=…` or `postgresql://…`; what was there is not shown".to_owned())?;
+    let mut config = parsed.map_err(|_| {
+        "needed a connection as `host=… user=… dbname=…` or `postgresql://…`; what was there is not shown".to_owned()
+    })?;
     if settings.in_file && config.get_password().is_some() {
         return Err("a password stands in `connection`: put it into `password_file` or `password_env`".to_owned());
     }
@@ -72,7 +78,10 @@ fn config(settings: &Postgres) -> Result<Config, String> {
     if !settings.connection.contains("sslmode") {
         config.ssl_mode(if config.get_hosts().iter().all(near) { SslMode::Disable } else { SslMode::Require });
     }
-    let own = format!("-c default_transaction_read_only=on -c statement_timeout={} -c TimeZone=UTC", settings.timeout.as_millis());
+    let own = format!(
+        "-c default_transaction_read_only=on -c statement_timeout={} -c TimeZone=UTC",
+        settings.timeout.as_millis()
+    );
     let options = config.get_options().map_or_else(|| own.clone(), |given| format!("{given} {own}"));
     config.options(options).application_name("lidr").connect_timeout(Duration::from_secs(10));
     Ok(config)
@@ -90,16 +99,23 @@ async fn one(transaction: &Transaction<'_>, query: &str, most: u64) -> Result<Ve
             return Err(format!("column `{}` stands there twice", column.name()));
         }
         if [Type::TIMESTAMP, Type::TIMESTAMP_ARRAY, Type::BYTEA].contains(column.type_()) {
-            return Err(format!("column `{}`: needed a time with its zone or a text, had type {}", column.name(), column.type_()));
+            return Err(format!(
+                "column `{}`: needed a time with its zone or a text, had type {}",
+                column.name(),
+                column.type_()
+            ));
         }
     }
     let mut out = vec![Line { number: 0, names: Arc::clone(&names), cells: Vec::new(), header: true }];
-    for (i, row) in transaction.query(&rows_as_json(query, most + 1), &[]).await.map_err(|e| what(&e))?.iter().enumerate() {
+    for (i, row) in
+        transaction.query(&rows_as_json(query, most + 1), &[]).await.map_err(|e| what(&e))?.iter().enumerate()
+    {
         if i as u64 >= most {
             return Err(format!("needed at most {most} rows, which `rows` in [postgres] raises"));
         }
         let json: &str = row.try_get(0).map_err(|e| what(&e))?;
-        let cells: Map<String, Value> = serde_json::from_str(json).map_err(|_| format!("row {} is no object", i + 1))?;
+        let cells: Map<String, Value> =
+            serde_json::from_str(json).map_err(|_| format!("row {} is no object", i + 1))?;
         let cells = names.iter().map(|name| cells.get(name).map(text).unwrap_or_default()).collect();
         out.push(Line { number: i + 1, names: Arc::clone(&names), cells, header: false });
     }
@@ -120,12 +136,20 @@ fn what(error: &tokio_postgres::Error) -> String {
     let code = db.code().code();
     // Connection, transaction state, authorisation, catalogue, resources, the operator's doing, syntax and access rules.
     let plain = ["08", "25", "28", "3D", "42", "53", "55", "57"].iter().any(|class| code.starts_with(class));
-    if plain { format!("the server says: {} ({code})", db.message()) } else { format!("the server refused it with code {code}") }
+    if plain {
+        format!("the server says: {} ({code})", db.message())
+    } else {
+        format!("the server refused it with code {code}")
+    }
 }
 
 fn short(query: &str) -> String {
     let one_line = query.split_whitespace().collect::<Vec<_>>().join(" ");
-    if one_line.chars().count() <= 120 { one_line } else { format!("{}…", one_line.chars().take(120).collect::<String>()) }
+    if one_line.chars().count() <= 120 {
+        one_line
+    } else {
+        format!("{}…", one_line.chars().take(120).collect::<String>())
+    }
 }
 
 #[cfg(test)]
@@ -150,16 +174,26 @@ mod tests {
     fn a_session_cannot_write_and_another_host_is_reached_with_tls() {
         let mode = |text: &str| config(&settings(text, true)).unwrap().get_ssl_mode();
         assert_eq!([mode("host=127.0.0.1 user=a"), mode("host=/run/postgresql user=a")], [SslMode::Disable; 2]);
-        assert_eq!([mode("host=db.example user=a"), mode("host=127.0.0.1 user=a sslmode=require")], [SslMode::Require; 2]);
+        assert_eq!(
+            [mode("host=db.example user=a"), mode("host=127.0.0.1 user=a sslmode=require")],
+            [SslMode::Require; 2]
+        );
         let made = config(&settings("host=db user=a options='-c work_mem=1MB'", true)).unwrap();
         let options = made.get_options().unwrap();
-        assert!(options.starts_with("-c work_mem=1MB ") && options.contains("default_transaction_read_only=on") && options.contains("statement_timeout=3000"), "{options}");
+        assert!(
+            options.starts_with("-c work_mem=1MB ")
+                && options.contains("default_transaction_read_only=on")
+                && options.contains("statement_timeout=3000"),
+            "{options}"
+        );
         assert_eq!(made.get_password(), Some("geheim".as_bytes()));
     }
 
     #[test]
     fn no_secret_is_said() {
-        for (text, in_file) in [("host=db password=geheim user=a", true), ("host=db pasword=geheim", false), ("geheim", false)] {
+        for (text, in_file) in
+            [("host=db password=geheim user=a", true), ("host=db pasword=geheim", false), ("geheim", false)]
+        {
             let said = config(&settings(text, in_file)).unwrap_err();
             assert!(!said.contains("geheim"), "{said}");
         }

@@ -94,10 +94,14 @@ fn postgres(path: &Path, section: &toml::Table) -> Result<Postgres, String> {
     };
     let time = |name: &str| match text(name)? {
         None => Ok(None),
-        Some(text) => match duration(text).filter(|micros| *micros >= 1_000_000).and_then(|micros| u64::try_from(micros).ok()) {
-            Some(micros) => Ok(Some(Duration::from_micros(micros))),
-            None => Err(format!("[postgres] `{name}`: needed a time of a second or more, such as 30s or 5m, had `{text}`")),
-        },
+        Some(text) => {
+            match duration(text).filter(|micros| *micros >= 1_000_000).and_then(|micros| u64::try_from(micros).ok()) {
+                Some(micros) => Ok(Some(Duration::from_micros(micros))),
+                None => Err(format!(
+                    "[postgres] `{name}`: needed a time of a second or more, such as 30s or 5m, had `{text}`"
+                )),
+            }
+        }
     };
     let (connection, in_file) = match (text("connection")?, text("connection_env")?) {
         (Some(text), None) => (text.to_owned(), true),
@@ -108,7 +112,8 @@ fn postgres(path: &Path, section: &toml::Table) -> Result<Postgres, String> {
     let password = match (text("password_file")?, text("password_env")?) {
         (None, None) => None,
         (Some(file), None) => {
-            let read = std::fs::read_to_string(beside(file)).map_err(|e| format!("[postgres] `password_file` {file}: {e}"))?;
+            let read =
+                std::fs::read_to_string(beside(file)).map_err(|e| format!("[postgres] `password_file` {file}: {e}"))?;
             Some(read.trim_end_matches(['\r', '\n']).to_owned())
         }
         (None, Some(name)) => Some(variable(name)?),
@@ -116,7 +121,11 @@ fn postgres(path: &Path, section: &toml::Table) -> Result<Postgres, String> {
     };
     let rows = match section.get("rows") {
         None => MOST_ROWS,
-        Some(value) => value.as_integer().and_then(|n| u64::try_from(n).ok()).filter(|n| *n > 0).ok_or("[postgres] `rows`: needed a whole number above 0")?,
+        Some(value) => value
+            .as_integer()
+            .and_then(|n| u64::try_from(n).ok())
+            .filter(|n| *n > 0)
+            .ok_or("[postgres] `rows`: needed a whole number above 0")?,
     };
     let (every, stale) = (time("refresh")?, time("stale")?);
     let refresh = match (every, stale) {
@@ -182,11 +191,22 @@ mod tests {
         assert!(refused(&format!("[postgres]\nconection = \"x\"\n{tables}")).contains("did you mean `connection`?"));
         assert!(refused(&format!("[postgres]\n{tables}")).contains("one of `connection` and `connection_env`"));
         let text = refused("[postgres]\nconnection = \"x\"\n[postgres.tables]\nwarants = \"SELECT 1\"\n");
-        assert!(text.contains("/site/site.toml") && text.contains("no such table `warants`, did you mean `warrants`?"), "{text}");
+        assert!(
+            text.contains("/site/site.toml") && text.contains("no such table `warants`, did you mean `warrants`?"),
+            "{text}"
+        );
         assert!(refused("[postgres]\nconnection = \"x\"\n").contains("[postgres.tables]"));
-        assert!(refused(&format!("[postgres]\nconnection = \"x\"\nrefresh = \"5\"\n{tables}")).contains("such as 30s or 5m"));
-        assert!(refused(&format!("[postgres]\nconnection = \"x\"\nstale = \"5m\"\n{tables}")).contains("without `refresh`"));
-        assert!(refused(&format!("[postgres]\nconnection_env = \"LIDR_NOBODY_SET_THIS\"\n{tables}")).contains("no variable LIDR_NOBODY_SET_THIS"));
+        assert!(
+            refused(&format!("[postgres]\nconnection = \"x\"\nrefresh = \"5\"\n{tables}"))
+                .contains("such as 30s or 5m")
+        );
+        assert!(
+            refused(&format!("[postgres]\nconnection = \"x\"\nstale = \"5m\"\n{tables}")).contains("without `refresh`")
+        );
+        assert!(
+            refused(&format!("[postgres]\nconnection_env = \"LIDR_NOBODY_SET_THIS\"\n{tables}"))
+                .contains("no variable LIDR_NOBODY_SET_THIS")
+        );
         let broken = refused("[postgres]\nconnection = \"password=geheim\nrefresh = 1\n");
         assert!(!broken.contains("geheim"), "{broken}");
     }

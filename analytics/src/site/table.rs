@@ -61,18 +61,19 @@ fn data_type(sql: SqlType) -> DataType {
 }
 
 /// The table and those of its columns of several values, and what is doubtful in them.
-pub(super) fn build(table: &SiteTable, lines: &[Line], key: &Key) -> Result<(BTreeMap<String, RecordBatch>, Vec<Doubt>), Misfit> {
+///
+/// Lines are let go of one by one: a register of 100,000 orders must not be in memory twice.
+pub(super) fn build(table: &SiteTable, lines: Vec<Line>, key: &Key) -> Result<(BTreeMap<String, RecordBatch>, Vec<Doubt>), Misfit> {
     let mut rows: BTreeMap<String, Rows> = BTreeMap::new();
     let (mut places, mut doubts) = (Places::default(), Vec::new());
     for line in lines {
-        places.of(table, line)?;
+        places.of(table, &line)?;
         if !line.header {
-            one(table, line, &places, key, &mut rows, &mut doubts)?;
+            one(table, &line, &places, key, &mut rows, &mut doubts)?;
         }
     }
-    let none = Rows::new();
     let batches = table.sql().into_iter().map(|sql| {
-        let batch = batch(&sql, rows.get(&sql.name).unwrap_or(&none)).map_err(|m| (0, m))?;
+        let batch = batch(&sql, &rows.remove(&sql.name).unwrap_or_default()).map_err(|m| (0, m))?;
         Ok((sql.name, batch))
     });
     Ok((batches.collect::<Result<_, Misfit>>()?, doubts))

@@ -12,10 +12,28 @@ fn same(kind: Kind, spellings: &[&str], of: Kind, text: &str) {
 
 #[test]
 fn numbers() {
-    let spellings = ["+494012345", "494012345", "00494012345", "+49 40 123-45", "+49 (0)40 / 12345", "0049.40.12345", "msisdn-494012345"];
+    let spellings = [
+        "+494012345",
+        "494012345",
+        "00494012345",
+        "+49 40 123-45",
+        "+49 (0)40 / 12345",
+        "0049.40.12345",
+        "msisdn-494012345",
+    ];
     same(Kind::E164, &spellings, Kind::E164, "494012345");
-    same(Kind::Tel, &["tel:+49-40-12345", "TEL:+494012345;ext=7", "+494012345", "<tel:+494012345>"], Kind::E164, "494012345");
-    same(Kind::Sip, &["sip:+494012345@ims.example;user=phone", "SIPS:+49-40-12345@x;USER=Phone"], Kind::E164, "494012345");
+    same(
+        Kind::Tel,
+        &["tel:+49-40-12345", "TEL:+494012345;ext=7", "+494012345", "<tel:+494012345>"],
+        Kind::E164,
+        "494012345",
+    );
+    same(
+        Kind::Sip,
+        &["sip:+494012345@ims.example;user=phone", "SIPS:+49-40-12345@x;USER=Phone"],
+        Kind::E164,
+        "494012345",
+    );
     for national in ["04012345", "0 40 / 123-45", "(040) 12345"] {
         let had = normal(Kind::E164, national);
         assert_eq!((had.text.as_str(), had.form), ("04012345", Form::National), "{national}");
@@ -28,10 +46,24 @@ fn numbers() {
 #[test]
 fn identities_of_subscribers_and_devices() {
     same(Kind::Imsi, &["001010123456789", "00101 0123456789", "imsi-001010123456789"], Kind::Imsi, "001010123456789");
-    let imeis = ["49015420323751", "490154203237518", "4901542032375108", "49-015420-323751-8", "imei-490154203237518", "imeisv-4901542032375108"];
+    let imeis = [
+        "49015420323751",
+        "490154203237518",
+        "4901542032375108",
+        "49-015420-323751-8",
+        "imei-490154203237518",
+        "imeisv-4901542032375108",
+    ];
     same(Kind::Imei, &imeis, Kind::Imei, "49015420323751");
     same(Kind::Nai, &["Joe@Example.COM", "Joe@example.com."], Kind::Nai, "Joe@example.com");
-    let uris = ["sip:Joe@Example.com", "SIP:Joe@example.com:5060", "sips:Joe@example.com;transport=tls", "Joe@EXAMPLE.com", "\"J\" <sip:J%6fe:pw@example.com>;tag=1", "sip:Joe@example.com?subject=x"];
+    let uris = [
+        "sip:Joe@Example.com",
+        "SIP:Joe@example.com:5060",
+        "sips:Joe@example.com;transport=tls",
+        "Joe@EXAMPLE.com",
+        "\"J\" <sip:J%6fe:pw@example.com>;tag=1",
+        "sip:Joe@example.com?subject=x",
+    ];
     same(Kind::Sip, &uris, Kind::Sip, "sip:Joe@example.com");
     same(Kind::Sip, &["sip:joe@[2001:DB8::1]:5060"], Kind::Sip, "sip:joe@[2001:db8::1]");
     assert_ne!(normal(Kind::Sip, "sip:joe@a:5070"), normal(Kind::Sip, "sip:joe@a"), "another port is another place");
@@ -42,7 +74,12 @@ fn addresses_and_ranges() {
     same(Kind::Ip, &["192.0.2.7", "::ffff:192.0.2.7", "::FFFF:c000:207", "192.0.2.7/32"], Kind::Ip, "192.0.2.7");
     same(Kind::Prefix, &["192.0.2.7/32", "192.0.2.7"], Kind::Ip, "192.0.2.7");
     same(Kind::Prefix, &["192.0.2.7/24", "192.0.2.0/24", "::ffff:192.0.2.9/120"], Kind::Prefix, "192.0.2.0/24");
-    same(Kind::Ip, &["2001:DB8:0:0:0:0:0:1", "2001:db8::1", "[2001:db8::1]", "2001:db8::1/128"], Kind::Ip, "2001:db8::1");
+    same(
+        Kind::Ip,
+        &["2001:DB8:0:0:0:0:0:1", "2001:db8::1", "[2001:db8::1]", "2001:db8::1/128"],
+        Kind::Ip,
+        "2001:db8::1",
+    );
     same(Kind::Prefix, &["2001:db8::1/64", "2001:0db8::/64"], Kind::Prefix, "2001:db8::/64");
 }
 
@@ -89,7 +126,9 @@ fn kinds() -> impl Strategy<Value = Kind> {
 /// Digits with something between them, as people write them.
 fn spaced(digits: &str, seed: u64) -> String {
     let marks = ["", " ", "-", ".", "/", ""];
-    let at = |i: usize| marks.get((seed.rotate_left(u32::try_from(i * 7 % 64).unwrap()) % 6) as usize).copied().unwrap_or_default();
+    let at = |i: usize| {
+        marks.get((seed.rotate_left(u32::try_from(i * 7 % 64).unwrap()) % 6) as usize).copied().unwrap_or_default()
+    };
     digits.chars().enumerate().map(|(i, c)| format!("{c}{}", at(i))).collect()
 }
 
