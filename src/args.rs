@@ -369,7 +369,7 @@ fn level(text: &str) -> Result<lidr_schema::finding::Severity, String> {
         .ok_or_else(|| format!("needed informational, low, medium, high or critical, had `{text}`"))
 }
 
-fn time(text: &str) -> Result<i64, String> {
+pub(crate) fn time(text: &str) -> Result<i64, String> {
     lidr_analytics::time::parse_rfc3339(text).ok_or_else(|| format!("needed an RFC 3339 time, had `{text}`"))
 }
 

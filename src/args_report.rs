@@ -1,13 +1,64 @@
-//! Options of the reports.
-use clap::{Args, Subcommand};
+//! The command line of `lidr report`.
+use std::path::PathBuf;
 
-use crate::args::At;
+use clap::{Args, Subcommand, ValueEnum};
+
+use crate::args::{At, KeyArgs, time};
 
 /// `lidr report`
 #[derive(Debug, Subcommand)]
 pub(crate) enum Report {
     /// Draft of the record that 47 CFR 1.20004(a)(1) asks for, about the interception of a finding
     Certification(Certification),
+    /// The state of every tap: register, administration functions, elements and product on the wire, reconciled
+    Taps(Taps),
+}
+
+/// `lidr report taps`
+#[derive(Debug, Args)]
+pub(crate) struct Taps {
+    /// Output folder with a lake in it, or the lake itself
+    #[arg(long, value_name = "DIR")]
+    pub(crate) from: PathBuf,
+    /// Folder of site tables; `warrants` is needed
+    #[arg(long, value_name = "DIR")]
+    pub(crate) site: Option<PathBuf>,
+    /// The moment (RFC 3339); default: the end of the data
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    pub(crate) at: Option<i64>,
+    /// How it looks
+    #[arg(long, value_enum, default_value = "text")]
+    pub(crate) format: Look,
+    /// Write it here instead of standard output; into a folder as `taps.FORMAT`
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) key: KeyArgs,
+}
+
+/// How a report looks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Look {
+    /// For people at a terminal
+    Text,
+    /// For spreadsheets
+    Csv,
+    /// One page, to read, print and hand over
+    Html,
+    /// One JSON object a line
+    Json,
+}
+
+impl Look {
+    /// The ending of a file's name.
+    pub(crate) const fn ending(self) -> &'static str {
+        match self {
+            Self::Text => "txt",
+            Self::Csv => "csv",
+            Self::Html => "html",
+            Self::Json => "ndjson",
+        }
+    }
 }
 
 /// `lidr report certification`

@@ -33,6 +33,9 @@ pub(crate) struct Judging {
     range: (i64, i64),
     /// Called with every finding that is written.
     also: Option<Box<dyn FnMut(&Finding) -> anyhow::Result<()>>>,
+    /// Reads the site's tables again.
+    #[cfg(feature = "kafka")]
+    refresher: Option<crate::refresh::Refresher>,
     /// Greatest due or promise so far: the end of the input for rules that argue from absence.
     end: i64,
 }
@@ -54,13 +57,33 @@ impl Judging {
         }
         let metrics = judge.metrics.map(crate::judge::serve).transpose()?;
         let (outputs, key_id) = (Outputs::open(judge, own)?, key.id().to_owned());
-        Ok(Self { engine, outputs, metrics, key_id, rows: BTreeMap::new(), range, also: None, end: i64::MIN })
+        Ok(Self { engine, outputs, metrics, key_id, rows: BTreeMap::new(), range, also: None, #[cfg(feature = "kafka")] refresher: None, end: i64::MIN })
     }
 
     /// Calls this with every finding, too.
     pub(crate) fn also(mut self, also: Box<dyn FnMut(&Finding) -> anyhow::Result<()>>) -> Self {
         self.also = Some(also);
         self
+    }
+
+    /// Judges with the site's tables as they are read again.
+    #[cfg(feature = "kafka")]
+    pub(crate) fn refreshed(mut self, refresher: Option<crate::refresh::Refresher>) -> Self {
+        self.refresher = refresher;
+        self
+    }
+
+    /// Takes a new copy of the site's tables, or notes that the one at hand is stale, before windows are judged.
+    #[cfg(feature = "kafka")]
+    fn refresh(&mut self, watermark: i64) -> anyhow::Result<()> {
+        let news = self.refresher.as_mut().map(crate::refresh::Refresher::news).unwrap_or_default();
+        if let Some(site) = news.site {
+            self.engine.replace_site(site);
+        }
+        if let Some((age, refresh)) = news.stale {
+            self.rows(TableId::Oddity, lidr_analytics::site::stale(watermark + 1, age, refresh), None)?;
+        }
+        Ok(())
     }
 
     /// Rows of one table.
@@ -79,6 +102,8 @@ impl Judging {
     pub(crate) fn watermark(&mut self, watermark: i64) -> anyhow::Result<()> {
         if watermark < i64::MAX {
             self.end = self.end.max(watermark);
+            #[cfg(feature = "kafka")]
+            self.refresh(watermark)?;
         }
         let findings = self.engine.advance(watermark)?;
         self.write(findings)?;

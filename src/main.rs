@@ -16,6 +16,8 @@ mod inputs;
 mod judge;
 mod key;
 mod out;
+#[cfg(feature = "kafka")]
+mod refresh;
 mod replay;
 mod report;
 mod rules;
@@ -25,6 +27,7 @@ mod settings;
 mod simulate;
 mod sources;
 mod take;
+mod taps;
 #[cfg(feature = "kafka")]
 mod watch;
 

@@ -1,10 +1,11 @@
 //! `lidr report`: one file a report.
 use std::process::ExitCode;
 
-use crate::{args::Report, certification};
+use crate::{args::Report, certification, taps};
 
 pub(crate) fn run(verb: &Report) -> anyhow::Result<ExitCode> {
     match verb {
         Report::Certification(args) => certification::run(args),
+        Report::Taps(args) => taps::run(args),
     }
 }

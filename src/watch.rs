@@ -22,6 +22,7 @@ use crate::{
     folder::Own,
     judge::Judging,
     key,
+    refresh::Refresher,
     sensor::all_properties,
     settings::Properties,
     take::Taker,
@@ -50,7 +51,11 @@ pub(crate) fn run(args: &Watch, properties: &Properties, quiet: bool) -> anyhow:
     // By this a watch knows the folder that it wrote before a restart.
     let name = json!({ "verb": "watch", "topic_prefix": args.broker.topic_prefix, "group": args.group, "key_id": key.id() });
     let own = Own { name: name.clone(), rotate: args.rotate };
+    let first = site.clone();
     let mut judging = Judging::start(&args.judge, args.range, &key, site, Some(own))?;
+    let refresher = Refresher::start(args.judge.site.clone(), &first, key.clone(), judging.metrics.clone())?;
+    judging = judging.refreshed(refresher);
+    drop(first);
     let mut producer = None;
     if !args.no_produce {
         let made = std::rc::Rc::new(FindingProducer::connect(&brokers, &args.broker.topic_prefix, &properties)?);

@@ -114,7 +114,7 @@ fn no_wall_clock_where_event_time_rules() {
     }
 }
 
-/// SQL text stands in rule files and in the one planning module.
+/// SQL text stands in rule files, in the queries of reports beside them, and in the one planning module.
 #[test]
 fn no_sql_outside_rules_and_the_planning_module() {
     for folder in ["src", "schema/src", "ingest/src", "rules/src", "analytics/src", "scenarios/src"] {
@@ -125,6 +125,14 @@ fn no_sql_outside_rules_and_the_planning_module() {
             assert!(sql.is_none(), "{}: {sql:?}", file.display());
         }
     }
+}
+
+#[test]
+fn queries_of_reports_stand_beside_the_rules() {
+    let queries = files(".", ".sql");
+    assert!(!queries.is_empty(), "looked in the wrong place");
+    let strange: Vec<_> = queries.into_iter().filter(|f| !f.starts_with("rules/reports") && !f.starts_with("tests")).collect();
+    assert!(strange.is_empty(), "{strange:?}");
 }
 
 #[test]

@@ -26,7 +26,11 @@ mod lidr;
 #[cfg(test)]
 mod ocsf;
 #[cfg(test)]
+mod postgres;
+#[cfg(test)]
 mod records;
+#[cfg(test)]
+mod report;
 #[cfg(test)]
 mod runs;
 #[cfg(test)]

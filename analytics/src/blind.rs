@@ -72,6 +72,14 @@ impl Blindness {
         self.0.iter().filter(|(_, spans)| overlaps(spans)).map(|(blind, _)| blind).collect()
     }
 
+    /// Every sensor that was blind at some time, with when.
+    pub(crate) fn spans(&self) -> Vec<(String, i64, i64)> {
+        let of = |(blind, spans): (&Blind, &VecDeque<(i64, i64)>)| {
+            spans.iter().map(|(start, stop)| (blind.sensor.clone(), *start, *stop)).collect::<Vec<_>>()
+        };
+        self.0.iter().flat_map(of).collect()
+    }
+
     /// Lets go of what ended at or before that time.
     pub(crate) fn forget(&mut self, before: i64) {
         self.0.retain(|_, spans| {

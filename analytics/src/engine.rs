@@ -57,6 +57,8 @@ pub struct Engine {
     fold: Fold,
     waits: Waits,
     blindness: Blindness,
+    /// Whether blindness that no window to come may overlap is kept, for a report.
+    keeps_blindness: bool,
     /// Results on single rows that are not written yet, by the moment they were made.
     waiting: BTreeMap<i64, Vec<(usize, Hit)>>,
     watermark: i64,
@@ -102,6 +104,7 @@ impl Engine {
             fold: Fold::new(waits.clone()),
             waits,
             blindness: Blindness::default(),
+            keeps_blindness: false,
             waiting: BTreeMap::new(),
             watermark: i64::MIN,
             due: None,
@@ -319,8 +322,30 @@ impl Engine {
                 needed.entry(table).and_modify(|n| *n = from.min(*n)).or_insert(from);
             }
         }
-        self.blindness.forget(dark);
+        if !self.keeps_blindness {
+            self.blindness.forget(dark);
+        }
         self.rows.forget(|table| needed.get(&table).copied().unwrap_or(i64::MAX));
+    }
+
+    /// Judges with this site from the next window on: what one call of [`Engine::advance`] judges, it judges with one copy. Zones
+    /// and memories that a table seeded stay as they were.
+    pub fn replace_site(&mut self, mut site: Site) {
+        site.keep_zones(&self.site);
+        for facts in self.states.iter_mut().map(|s| &mut s.facts).chain(&mut self.facts) {
+            site.hash().clone_into(&mut facts.site_hash);
+        }
+        self.site = site;
+    }
+
+    /// Keeps all blindness that is found, for [`Engine::blind`].
+    pub(crate) const fn keep_blindness(&mut self) {
+        self.keeps_blindness = true;
+    }
+
+    /// Which sensor was found blind, from when until when.
+    pub(crate) fn blind(&self) -> Vec<(String, i64, i64)> {
+        self.blindness.spans()
     }
 
     /// What it did so far.

@@ -27,6 +27,7 @@ mod plan;
 pub mod progress;
 mod proof;
 pub mod query;
+pub mod report;
 mod rows;
 mod runs;
 pub mod site;

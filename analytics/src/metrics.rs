@@ -42,6 +42,8 @@ pub struct Metrics {
     suspended: IntCounterVec,
     rules_loaded: IntGauge,
     late: IntCounter,
+    site_age: IntGauge,
+    site_reads: IntCounterVec,
     ready: AtomicBool,
     newest: Mutex<i64>,
 }
@@ -128,6 +130,15 @@ impl Metrics {
                 &["code"],
             )?,
             rules_loaded: gauge("lidr_rules_loaded", "Rules loaded.")?,
+            site_age: gauge(
+                "lidr_site_age_seconds",
+                "Age of the copy of the site's tables that rules are judged with.",
+            )?,
+            site_reads: counters(
+                "lidr_site_reads_total",
+                "Readings of the site's tables while running: ok, failed.",
+                &["result"],
+            )?,
             rule_seconds,
             late,
             registry,
@@ -181,6 +192,16 @@ impl Metrics {
             let newest = self.newest.lock().map_or(0, |n| *n);
             self.watermark_delay.set((newest - watermark).max(0) / 1_000_000);
         }
+    }
+
+    /// How old the copy of the site's tables is.
+    pub fn site_age(&self, age: std::time::Duration) {
+        self.site_age.set(i64::try_from(age.as_secs()).unwrap_or(i64::MAX));
+    }
+
+    /// The site's tables were read again, or could not be.
+    pub fn site_read(&self, ok: bool) {
+        self.site_reads.with_label_values(&[if ok { "ok" } else { "failed" }]).inc();
     }
 
     /// A line of a finding.
@@ -285,6 +306,8 @@ mod tests {
         stats.dropped.insert("memory", 1);
         metrics.engine(&stats, 5_000_000);
         metrics.finding("LI-01", Severity::Critical);
+        metrics.site_age(std::time::Duration::from_secs(61));
+        metrics.site_read(false);
         let account = serde_json::json!({
             "packets": 5, "bytes": 500, "records": {"read": 3, "mapped": 2, "malformed": 0, "skipped": {"logout": 1}}, "rows": {"flow": 2}, "skipped": {"arp": 1}, "oddities": {"gap": 1}, "dropped": {"flow_table": 1},
         });

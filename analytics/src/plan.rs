@@ -90,6 +90,8 @@ impl Planner {
     /// A catalogue of all event and site tables.
     pub(crate) fn new(site: &Site) -> Result<Self, String> {
         let mut config = SessionConfig::new().with_target_partitions(1).with_batch_size(8192);
+        // One pass of the logical optimiser finds what matters in queries of this size; the usual three double the time to start.
+        config.options_mut().optimizer.max_passes = 1;
         config.options_mut().sql_parser.map_string_types_to_utf8view = false;
         // A filter that grows while a join runs is state of one run, which a plan that is run again must not have.
         config.options_mut().optimizer.enable_dynamic_filter_pushdown = false;
@@ -197,6 +199,13 @@ impl Planner {
     }
 }
 
+/// A query of PostgreSQL whose rows come as JSON, their columns in order; so many rows at most.
+#[cfg(feature = "postgres")]
+pub(crate) fn rows_as_json(query: &str, most: u64) -> String {
+    // A comment at the end of the query must not swallow what follows.
+    format!("SELECT row_to_json(q)::text FROM (\n{query}\n) AS q LIMIT {most}")
+}
+
 /// Queries that read and do nothing else.
 pub(crate) fn read_only() -> SQLOptions {
     SQLOptions::new().with_allow_ddl(false).with_allow_dml(false).with_allow_statements(false)
@@ -223,7 +232,7 @@ fn one_line(error: &datafusion::error::DataFusionError) -> String {
 
 /// Replaces `$name`: the window's edges become functions that are read at each run, tunables become literals. Quoted text and
 /// comments stay as they are.
-fn fill(text: &str, tunables: &BTreeMap<String, Value>) -> Result<String, String> {
+pub(crate) fn fill(text: &str, tunables: &BTreeMap<String, Value>) -> Result<String, String> {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(at) = rest.find(['$', '\'', '"', '-']) {

@@ -11,12 +11,13 @@ use arrow::{
     util::display::array_value_to_string,
 };
 use datafusion::{
+    datasource::MemTable,
     error::DataFusionError,
     execution::context::SessionContext,
     prelude::{ParquetReadOptions, SessionConfig},
 };
 use lidr_rules::site::SITE_TABLES;
-use lidr_schema::{TableId, hex, table::ALL};
+use lidr_schema::{Key, TableId, hex, table::ALL};
 use serde_json::{Map, Value};
 
 use crate::{
@@ -40,25 +41,60 @@ pub struct Answer {
 /// # Errors
 /// If the query does not plan or run; it may only read.
 pub fn ask(lake: &Lake, site: &Site, text: &str) -> Result<Answer, FeedError> {
-    let mut config = SessionConfig::new();
+    let edges = Arc::new(Edges::default());
+    run(lake, &context(site, None, &edges, false)?, &[("answer", text.to_owned())])
+}
+
+/// A catalogue of the site's tables, those that the site has not as empty ones where `all` is told; with a key, addresses can be
+/// compared with targets.
+pub(crate) fn context(
+    site: &Site,
+    key: Option<&Key>,
+    edges: &Arc<Edges>,
+    all: bool,
+) -> Result<SessionContext, FeedError> {
+    // Steps of a report are many and small: planning them for several cores costs more than it brings.
+    let mut config = if all { SessionConfig::new().with_target_partitions(1) } else { SessionConfig::new() };
     config.options_mut().sql_parser.map_string_types_to_utf8view = false;
     config.options_mut().execution.parquet.schema_force_view_types = false;
     let context = SessionContext::new_with_config(config);
-    udf::register(&context, site.zones(), None, &Arc::new(Edges::default()));
-    for table in SITE_TABLES.iter().flat_map(|t| t.sql()).filter(|t| site.has(&t.name)) {
-        if let Some(rows) = site.table(&table.name) {
-            context.register_batch(&table.name, rows.clone()).map(drop).map_err(|e| wrong(&e))?;
-        }
+    udf::register(&context, site.zones(), key, edges);
+    for table in SITE_TABLES.iter().flat_map(|t| t.sql()).filter(|t| all || site.has(&t.name)) {
+        let empty = RecordBatch::new_empty(crate::site::schema_of(&table));
+        let rows = site.table(&table.name).cloned().unwrap_or(empty);
+        context.register_batch(&table.name, rows).map(drop).map_err(|e| wrong(&e))?;
     }
+    Ok(context)
+}
+
+/// Runs queries over the rows of a lake and the tables of that catalogue, each of which may read what those before it gave under
+/// their names; gives what the last one gave.
+pub(crate) fn run(lake: &Lake, context: &SessionContext, steps: &[(&str, String)]) -> Result<Answer, FeedError> {
     let runtime = tokio::runtime::Builder::new_multi_thread().build().map_err(|e| FeedError::Source(e.to_string()))?;
     runtime.block_on(async {
         for table in ALL {
-            events(&context, lake, *table).await?;
+            events(context, lake, *table).await?;
         }
-        let frame = context.sql_with_options(text, crate::plan::read_only()).await.map_err(|e| wrong(&e))?;
-        let names = frame.schema().fields().iter().map(|f| f.name().clone()).collect();
-        let batches = frame.collect().await.map_err(|e| wrong(&e))?;
-        Ok(Answer { names, batches })
+        let mut answer = Answer { names: Vec::new(), batches: Vec::new() };
+        for (i, (name, text)) in steps.iter().enumerate() {
+            let at = |e: &DataFusionError| {
+                if steps.len() > 1 { FeedError::Source(format!("{name}: {}", e.strip_backtrace())) } else { wrong(e) }
+            };
+            let frame = context.sql_with_options(text, crate::plan::read_only()).await.map_err(|e| at(&e))?;
+            let schema = Arc::new(frame.schema().as_arrow().clone());
+            answer.names = schema.fields().iter().map(|f| f.name().clone()).collect();
+            answer.batches = frame.collect().await.map_err(|e| at(&e))?;
+            if i + 1 < steps.len() {
+                // What a plan gives may be less null than it said.
+                let rows =
+                    answer.batches.iter().map(|b| RecordBatch::try_new(Arc::clone(&schema), b.columns().to_vec()));
+                let rows =
+                    rows.collect::<Result<Vec<_>, _>>().map_err(|e| FeedError::Source(format!("{name}: {e}")))?;
+                let table = MemTable::try_new(schema, vec![rows]).map_err(|e| at(&e))?;
+                context.register_table(*name, Arc::new(table)).map(drop).map_err(|e| at(&e))?;
+            }
+        }
+        Ok(answer)
     })
 }
 
@@ -118,13 +154,13 @@ impl Answer {
         Ok(out)
     }
 
-    fn rows(&self) -> impl Iterator<Item = (&RecordBatch, usize)> {
+    pub(crate) fn rows(&self) -> impl Iterator<Item = (&RecordBatch, usize)> {
         self.batches.iter().flat_map(|batch| (0..batch.num_rows()).map(move |row| (batch, row)))
     }
 }
 
 /// A cell as text, if it is not null.
-fn text(name: &str, column: &ArrayRef, row: usize) -> Result<Option<String>, FeedError> {
+pub(crate) fn text(name: &str, column: &ArrayRef, row: usize) -> Result<Option<String>, FeedError> {
     if column.is_null(row) {
         return Ok(None);
     }
@@ -146,7 +182,7 @@ pub(crate) fn value(name: &str, column: &ArrayRef, row: usize) -> Result<Value, 
 mod tests {
     use std::{fs::File, path::Path};
 
-    use lidr_schema::{Key, SCHEMA_VERSION};
+    use lidr_schema::SCHEMA_VERSION;
     use parquet::{
         arrow::ArrowWriter,
         file::{metadata::KeyValue, properties::WriterProperties},

@@ -10,6 +10,7 @@ mod load;
 mod mapping;
 pub mod model;
 mod parse;
+pub mod reports;
 mod sigma;
 pub mod site;
 mod sql;

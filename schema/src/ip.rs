@@ -147,12 +147,13 @@ impl FromStr for Cidr {
         let bad = || BadCidr(text.to_owned());
         let (address, len) = text.trim().split_once('/').map_or((text, None), |(a, l)| (a, Some(l)));
         let address: Ip = address.parse().map_err(|_| bad())?;
-        let most = if address.is_v4() { 32 } else { 128 };
+        // Of a mapped address that is written as IPv6, the length counts from the start of all 128 bits.
+        let most = if text.contains(':') { 128 } else { 32 };
         let len: u8 = len.map_or(Ok(most), str::parse).map_err(|_| bad())?;
         if len > most {
             return Err(bad());
         }
-        let len = len + 128 - most;
+        let len = len + (128 - most);
         let mask = u128::MAX.checked_shl(u32::from(128 - len)).unwrap_or(0);
         let first = u128::from_be_bytes(address.octets()) & mask;
         Ok(Self { first: Ip(first.to_be_bytes()), last: Ip((first | !mask).to_be_bytes()), len })
@@ -170,6 +171,11 @@ mod tests {
             assert_eq!(ten.contains(address.parse().unwrap()), inside, "{address}");
         }
         assert!("::/0".parse::<Cidr>().unwrap().contains(Ip::v4([1, 2, 3, 4])));
+        assert_eq!("::ffff:10.0.0.0/104".parse::<Cidr>(), Ok(ten));
+        assert_eq!(
+            "::1".parse::<Cidr>().map(|c| (c.first(), c.last())),
+            "::1/128".parse().map(|c: Cidr| (c.last(), c.first()))
+        );
         assert!("10.0.0.0/33".parse::<Cidr>().is_err() && "ten/8".parse::<Cidr>().is_err());
     }
 

@@ -14,6 +14,7 @@ pub mod hex;
 pub mod ip;
 pub mod problem;
 pub mod pseudonym;
+pub mod selector;
 pub mod table;
 pub mod wire;
 pub mod yaml;

@@ -8,7 +8,10 @@ use std::fmt;
 use hmac::{Hmac, Mac};
 use sha2::{Digest, Sha256};
 
-use crate::{hex, ip::Cidr};
+use crate::{
+    hex,
+    selector::{Normal, normal},
+};
 
 /// The keyed hash of an identifier.
 #[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -49,11 +52,11 @@ pub enum Kind {
     Imsi,
     /// Equipment identity, its first 14 digits.
     Imei,
-    /// Network access identifier, lower case.
+    /// Network access identifier, its realm in lower case.
     Nai,
-    /// SIP URI, lower case, parameters dropped.
+    /// SIP URI without parameters, its host in lower case; one of a global number is that number.
     Sip,
-    /// tel URI, digits only.
+    /// tel URI of a number that is no global one; a global one is `E164`.
     Tel,
     /// IP address, RFC 5952.
     Ip,
@@ -116,30 +119,6 @@ impl Kind {
             _ => return None,
         })
     }
-
-    /// One spelling for every way of writing the same identifier.
-    #[must_use]
-    pub fn canonical(self, text: &str) -> String {
-        let text = text.trim();
-        let digits = || text.chars().filter(char::is_ascii_digit);
-        match self {
-            Self::E164 | Self::Imsi | Self::Tel => digits().collect(),
-            Self::Imei => digits().take(14).collect(),
-            Self::Nai => text.to_lowercase(),
-            Self::Sip => text.split([';', '?']).next().unwrap_or(text).to_lowercase(),
-            Self::Xid => text.to_lowercase(),
-            Self::Ip => text.parse::<crate::ip::Ip>().map_or_else(|_| text.to_lowercase(), |ip| ip.to_string()),
-            Self::Prefix => canonical_prefix(text),
-            Self::Liid | Self::Cccid | Self::Order | Self::Circuit | Self::Other => text.to_owned(),
-        }
-    }
-}
-
-fn canonical_prefix(text: &str) -> String {
-    text.parse::<Cidr>().map_or_else(
-        |_| text.to_lowercase(),
-        |c| format!("{}/{}", c.first(), if c.first().is_v4() { c.len128().saturating_sub(96) } else { c.len128() }),
-    )
 }
 
 /// The secret: 32 octets, from 64 hex digits on one line.
@@ -177,13 +156,19 @@ impl Key {
         &self.id
     }
 
-    /// The pseudonym of an identifier.
+    /// The pseudonym of an identifier, in whatever spelling.
     #[must_use]
     pub fn pseudonym(&self, kind: Kind, text: &str) -> Pseudonym {
+        self.hashed(&normal(kind, text))
+    }
+
+    /// The pseudonym of a selector whose form has been looked at.
+    #[must_use]
+    pub fn hashed(&self, selector: &Normal) -> Pseudonym {
         let mut mac = self.mac.clone();
-        mac.update(kind.prefix().as_bytes());
+        mac.update(selector.kind.prefix().as_bytes());
         mac.update(b":");
-        mac.update(kind.canonical(text).as_bytes());
+        mac.update(selector.text.as_bytes());
         let mut out = [0; 16];
         for (to, from) in out.iter_mut().zip(mac.finalize().into_bytes()) {
             *to = from;
@@ -213,6 +198,7 @@ mod tests {
         same(Kind::Imei, "490154203237518", "49015420323751");
         same(Kind::Ip, "2001:db8:0:0:0:0:0:1", "2001:db8::1");
         same(Kind::Prefix, "192.0.2.7/24", "192.0.2.0/24");
+        assert_eq!(key().pseudonym(Kind::Tel, "tel:+49-40-12345"), key().pseudonym(Kind::E164, "00494012345"));
         assert_ne!(key().pseudonym(Kind::Xid, "1"), key().pseudonym(Kind::Liid, "1"), "the kind counts");
     }
 

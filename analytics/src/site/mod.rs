@@ -1,14 +1,19 @@
 //! The site folder: what is where, who may do what, which intercepts are lawful (contracts: site folder).
 //!
-//! One file a table, CSV or Parquet. Identifiers of warrants are hashed with the run's key while they are read; what is kept can
+//! One file a table, CSV or Parquet, or a query of PostgreSQL (`site.toml`). Identifiers of warrants are hashed with the run's key while they are read; what is kept can
 //! be joined with rows and not be read back. A table that is not there is not the same as an empty one, and rules are told.
 mod lines;
+#[cfg(feature = "postgres")]
+mod postgres;
 mod read;
 mod reveal;
+mod settings;
+mod stale;
 mod table;
 
 pub use reveal::reveal;
-
+pub use settings::Refresh;
+pub use stale::stale;
 pub(crate) use table::schema_of;
 
 use std::{
@@ -24,6 +29,7 @@ use lidr_rules::site::SITE_TABLES;
 use lidr_schema::{Cidr, Ip, Key, dynamic, hex};
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
+use settings::Settings;
 use table::Line;
 
 use crate::{
@@ -41,7 +47,13 @@ pub struct Site {
     hash: String,
     /// What identifiers were hashed with.
     key: Option<Key>,
+    /// Selectors that meet less than their clerk may think: file, line and why, never the selector.
+    doubts: Vec<String>,
+    refresh: Option<Refresh>,
 }
+
+/// Doubtful selectors of a folder that are told one by one.
+const MOST_TOLD: usize = 5;
 
 impl Site {
     /// Reads a folder; none: a site of which nothing is known.
@@ -52,14 +64,14 @@ impl Site {
         let Some(dir) = dir else { return Self::from_lines(BTreeMap::new(), key, String::new()) };
         let mut hash = Sha256::new();
         let mut tables = BTreeMap::new();
-        let mut time_zone = TimeZone::UTC;
+        let mut settings = Settings::default();
         for path in files(dir)? {
             let content = fs::read(&path).map_err(|e| error(&path, None, e.to_string()))?;
             hash.update(path.file_name().unwrap_or_default().as_encoded_bytes());
             hash.update((content.len() as u64).to_be_bytes());
             hash.update(&content);
             if path.file_name().is_some_and(|name| name == "site.toml") {
-                time_zone = read::time_zone(&path, &content)?;
+                settings = settings::read(&path, &content)?;
             }
             let Some(stem) = table_of(&path)? else { continue };
             let lines = match path.extension().and_then(|e| e.to_str()) {
@@ -70,9 +82,33 @@ impl Site {
                 return Err(error(&path, None, format!("the table stands in {} too: needed one file for each table", other.display())));
             }
         }
+        if let Some(from) = &settings.postgres {
+            for (name, (path, lines)) in database(from)? {
+                for line in &lines {
+                    line.cells.iter().for_each(|cell| {
+                        hash.update((cell.len() as u64).to_be_bytes());
+                        hash.update(cell);
+                    });
+                }
+                if let Some((other, _)) = tables.insert(name, (path.clone(), lines)) {
+                    return Err(error(&path, None, format!("the table stands in {} too: needed one place for each table", other.display())));
+                }
+            }
+        }
         let mut site = Self::from_lines(tables, key, hex::encode(&hash.finalize()))?;
-        site.zones = Arc::new(site.zone_map().in_time_zone(time_zone));
+        site.zones = Arc::new(site.zone_map().in_time_zone(settings.time_zone.unwrap_or(TimeZone::UTC)));
+        site.refresh = settings.postgres.and_then(|p| p.refresh);
+        site.tell_doubts();
         Ok(site)
+    }
+
+    /// Says which selectors are doubtful, the first few by their lines.
+    fn tell_doubts(&self) {
+        self.doubts.iter().take(MOST_TOLD).for_each(|doubt| tracing::warn!("{doubt}"));
+        let more = self.doubts.len().saturating_sub(MOST_TOLD);
+        if more > 0 {
+            tracing::warn!("{}", format_args!("{more} more selectors like these"));
+        }
     }
 
     /// From tables in short form, as the cases of rules give them.
@@ -93,12 +129,13 @@ impl Site {
         Self::from_lines(lines, key, String::new())
     }
 
-    fn from_lines(lines: BTreeMap<String, (PathBuf, Vec<Line>)>, key: &Key, hash: String) -> Result<Self, SiteError> {
+    fn from_lines(mut lines: BTreeMap<String, (PathBuf, Vec<Line>)>, key: &Key, hash: String) -> Result<Self, SiteError> {
         let mut site = Self { hash, present: lines.keys().cloned().collect(), key: Some(key.clone()), ..Self::default() };
         for table in SITE_TABLES {
-            let none = (PathBuf::new(), Vec::new());
-            let (path, lines) = lines.get(table.name).unwrap_or(&none);
-            site.tables.extend(table::build(table, lines, key).map_err(|(line, message)| error(path, Some(line), message))?);
+            let (path, lines) = lines.remove(table.name).unwrap_or_default();
+            let (built, doubts) = table::build(table, lines, key).map_err(|(line, message)| error(&path, Some(line), message))?;
+            site.tables.extend(built);
+            site.doubts.extend(doubts.into_iter().map(|(line, message)| error(&path, Some(line), message).to_string()));
         }
         site.zones = Arc::new(site.zone_map());
         site.names = site.host_names();
@@ -111,7 +148,18 @@ impl Site {
         self.texts("sensors", "name")
     }
 
-    /// SHA-256 over names and contents of the files, hex.
+    /// How often it is to be read again, where a database has some of it.
+    #[must_use]
+    pub const fn refresh(&self) -> Option<Refresh> {
+        self.refresh
+    }
+
+    /// Takes over what plans were made with: zones of a site do not change while lidr runs.
+    pub(crate) fn keep_zones(&mut self, of: &Self) {
+        self.zones = Arc::clone(&of.zones);
+    }
+
+    /// SHA-256 over names and contents of the files, and what a database gave, hex.
     #[must_use]
     pub fn hash(&self) -> &str {
         &self.hash
@@ -189,6 +237,18 @@ impl Site {
         let all = NAMED.iter().flat_map(|(table, name, address)| self.named(table, name, address));
         all.map(|(name, ip)| (ip, name)).collect()
     }
+}
+
+/// The tables that a database has.
+#[cfg(feature = "postgres")]
+fn database(from: &settings::Postgres) -> Result<postgres::Tables, SiteError> {
+    postgres::fetch(from)
+}
+
+/// The tables that a database has.
+#[cfg(not(feature = "postgres"))]
+fn database(from: &settings::Postgres) -> Result<BTreeMap<String, (PathBuf, Vec<Line>)>, SiteError> {
+    Err(error(&from.file, None, "[postgres]: this lidr was built without PostgreSQL: build it with the default features".to_owned()))
 }
 
 /// Where names stand beside addresses: table, name and address; of two names the later one is shown.

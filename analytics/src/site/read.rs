@@ -1,7 +1,6 @@
 //! Site files as lines of named cells, whatever format they came in.
-use std::path::Path;
+use std::{path::Path, sync::Arc};
 
-use jiff::tz::TimeZone;
 use arrow::{array::AsArray, compute::cast, datatypes::DataType};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use serde_json::{Map, Value};
@@ -13,25 +12,15 @@ use crate::SiteError;
 pub(super) fn csv(path: &Path, content: &[u8]) -> Result<Vec<Line>, SiteError> {
     let bad = |e: &csv::Error| error(path, e.position().map(|p| usize::try_from(p.line()).unwrap_or_default()), e.to_string());
     let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(content);
-    let header: Vec<String> = reader.headers().map_err(|e| bad(&e))?.iter().map(str::to_owned).collect();
-    let mut out = vec![Line { number: 1, cells: header.iter().map(|h| (h.clone(), String::new())).collect(), header: true }];
+    let names: Arc<[String]> = reader.headers().map_err(|e| bad(&e))?.iter().map(str::to_owned).collect();
+    let mut out = vec![Line { number: 1, names: Arc::clone(&names), cells: Vec::new(), header: true }];
     for record in reader.records() {
         let record = record.map_err(|e| bad(&e))?;
         let number = record.position().map_or(0, |p| usize::try_from(p.line()).unwrap_or_default());
-        let cells = header.iter().cloned().zip(record.iter().map(str::to_owned)).collect();
-        out.push(Line { number, cells, header: false });
+        let cells = record.iter().map(str::to_owned).collect();
+        out.push(Line { number, names: Arc::clone(&names), cells, header: false });
     }
     Ok(out)
-}
-
-/// The carrier's time zone in `site.toml`; UTC where it is not said.
-pub(super) fn time_zone(path: &Path, content: &[u8]) -> Result<TimeZone, SiteError> {
-    let bad = |message: String| error(path, None, message.split_whitespace().collect::<Vec<_>>().join(" "));
-    let text = std::str::from_utf8(content).map_err(|e| bad(e.to_string()))?;
-    let table: toml::Table = text.parse().map_err(|e: toml::de::Error| bad(e.to_string()))?;
-    let Some(name) = table.get("time_zone") else { return Ok(TimeZone::UTC) };
-    let zone = name.as_str().and_then(|name| TimeZone::get(name).ok());
-    zone.ok_or_else(|| bad(format!("`time_zone`: needed a name such as \"Europe/Berlin\", had {name}")))
 }
 
 /// Parquet; every column is read as text, the line is the row's number.
@@ -43,11 +32,13 @@ pub(super) fn parquet(path: &Path) -> Result<Vec<Line>, SiteError> {
     for batch in reader.build().map_err(|e| bad(e.to_string()))? {
         let batch = batch.map_err(|e| bad(e.to_string()))?;
         let first = out.len();
-        out.extend((0..batch.num_rows()).map(|i| Line { number: first + i + 1, cells: Vec::new(), header: false }));
+        let names: Arc<[String]> = batch.schema_ref().fields().iter().map(|f| f.name().clone()).collect();
+        let line = |i: usize| Line { number: first + i + 1, names: Arc::clone(&names), cells: Vec::new(), header: false };
+        out.extend((0..batch.num_rows()).map(line));
         for (field, column) in batch.schema_ref().fields().iter().zip(batch.columns()) {
             let text = cast(column, &DataType::Utf8).map_err(|e| bad(format!("column `{}`: {e}", field.name())))?;
             for (line, cell) in out.iter_mut().skip(first).zip(text.as_string::<i32>()) {
-                line.cells.push((field.name().clone(), cell.unwrap_or_default().to_owned()));
+                line.cells.push(cell.unwrap_or_default().to_owned());
             }
         }
     }
@@ -56,16 +47,19 @@ pub(super) fn parquet(path: &Path) -> Result<Vec<Line>, SiteError> {
 
 /// A row of a rule's case: several values may be a list.
 pub(super) fn short(number: usize, row: &Map<String, Value>) -> Line {
-    fn text(value: &Value) -> String {
-        match value {
-            Value::Null => String::new(),
-            Value::String(text) => text.clone(),
-            Value::Array(items) => items.iter().map(text).collect::<Vec<_>>().join(";"),
-            other => other.to_string(),
-        }
-    }
     // In the order of their names, whatever order the map keeps: the hash of a line rests on it.
     let mut cells: Vec<_> = row.iter().map(|(name, value)| (name.clone(), text(value))).collect();
     cells.sort();
-    Line { number, cells, header: false }
+    let (names, cells): (Vec<_>, Vec<_>) = cells.into_iter().unzip();
+    Line { number, names: names.into(), cells, header: false }
+}
+
+/// A value of JSON as a cell.
+pub(super) fn text(value: &Value) -> String {
+    match value {
+        Value::Null => String::new(),
+        Value::String(text) => text.clone(),
+        Value::Array(items) => items.iter().map(text).collect::<Vec<_>>().join(";"),
+        other => other.to_string(),
+    }
 }

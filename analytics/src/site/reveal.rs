@@ -13,10 +13,10 @@ use arrow::{
     datatypes::DataType,
 };
 use lidr_rules::site::{ColumnKind, PseudoKind, SiteTable};
-use lidr_schema::{Key, hex};
+use lidr_schema::Key;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 
-use super::{error, files, table::pseudonym, table_of};
+use super::{error, files, table::selector, table_of};
 use crate::SiteError;
 
 /// The clear text of pseudonyms, by token, as far as the register in that folder has it.
@@ -80,8 +80,8 @@ impl Search<'_> {
             let ColumnKind::Pseudo(what) = column.kind else { continue };
             let Some(text) = cell(column.name).map(|t| t.trim().to_owned()).filter(|t| !t.is_empty()) else { continue };
             // A kind that does not exist was refused when the register was loaded.
-            let Ok(octets) = pseudonym(what, &text, &kind, self.key) else { continue };
-            let token = hex::encode(&octets);
+            let Ok(selector) = selector(what, &text, &kind) else { continue };
+            let token = self.key.hashed(&selector).token();
             if self.wanted.contains(&token) {
                 self.found.insert(token, format!("{}:{text}", name_of(what, &kind)));
             }

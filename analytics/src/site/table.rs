@@ -6,19 +6,27 @@ use arrow::{
     datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit},
 };
 use lidr_rules::site::{ColumnKind, Item, PseudoKind, SiteColumn, SiteTable, SqlTable, SqlType};
-use lidr_schema::{Cidr, Ip, Key, Kind, dynamic, hex};
+use lidr_schema::{
+    Cidr, Ip, Key, Kind, dynamic, hex,
+    selector::{Form, Normal, needed, normal},
+};
 use sha2::{Digest, Sha256};
 
 use crate::time::parse_rfc3339;
 
-/// A line of a file.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// A line of a file. It may hold raw selectors, so nothing prints it.
+#[derive(Clone, PartialEq, Eq)]
 pub(super) struct Line {
     pub(super) number: usize,
-    pub(super) cells: Vec<(String, String)>,
+    /// Names of the columns, shared by all lines of a file.
+    pub(super) names: Arc<[String]>,
+    pub(super) cells: Vec<String>,
     /// It only names the columns.
     pub(super) header: bool,
 }
+
+/// What is doubtful in a file and no reason to refuse it: line and sentence.
+pub(super) type Doubt = (usize, String);
 
 /// A cell as SQL sees it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,40 +60,80 @@ fn data_type(sql: SqlType) -> DataType {
     }
 }
 
-/// The table and those of its columns of several values.
-pub(super) fn build(table: &SiteTable, lines: &[Line], key: &Key) -> Result<BTreeMap<String, RecordBatch>, Misfit> {
+/// The table and those of its columns of several values, and what is doubtful in them.
+///
+/// Lines are let go of one by one: a register of 100,000 orders must not be in memory twice.
+pub(super) fn build(table: &SiteTable, lines: Vec<Line>, key: &Key) -> Result<(BTreeMap<String, RecordBatch>, Vec<Doubt>), Misfit> {
     let mut rows: BTreeMap<String, Rows> = BTreeMap::new();
+    let (mut places, mut doubts) = (Places::default(), Vec::new());
     for line in lines {
-        for (name, _) in &line.cells {
-            if !table.columns.iter().any(|c| c.name == name) {
-                let near = dynamic::nearest(name, table.columns.iter().map(|c| c.name));
-                return Err((line.number, format!("table `{}` has no column `{name}`{}", table.name, dynamic::hint(&near))));
-            }
-        }
+        places.of(table, &line)?;
         if !line.header {
-            one(table, line, key, &mut rows)?;
+            one(table, &line, &places, key, &mut rows, &mut doubts)?;
         }
     }
-    let none = Rows::new();
-    table.sql().iter().map(|sql| Ok((sql.name.clone(), batch(sql, rows.get(&sql.name).unwrap_or(&none)).map_err(|m| (0, m))?))).collect()
+    let batches = table.sql().into_iter().map(|sql| {
+        let batch = batch(&sql, &rows.remove(&sql.name).unwrap_or_default()).map_err(|m| (0, m))?;
+        Ok((sql.name, batch))
+    });
+    Ok((batches.collect::<Result<_, Misfit>>()?, doubts))
 }
 
-fn one(table: &SiteTable, line: &Line, key: &Key, rows: &mut BTreeMap<String, Rows>) -> Result<(), Misfit> {
-    let text = |name: &str| line.cells.iter().find(|(n, _)| n == name).map_or("", |(_, t)| t.trim());
-    let misfit = |column: &SiteColumn, needed: &str| {
-        (line.number, format!("column `{}`: needed {needed}, had `{}`", column.name, text(column.name)))
+/// Where the table's columns stand in a line: looked up once a file, not once a line.
+#[derive(Default)]
+struct Places {
+    names: Option<Arc<[String]>>,
+    at: Vec<Option<usize>>,
+    kind: Option<usize>,
+}
+
+impl Places {
+    fn of(&mut self, table: &SiteTable, line: &Line) -> Result<(), Misfit> {
+        if self.names.as_ref().is_some_and(|names| Arc::ptr_eq(names, &line.names)) {
+            return Ok(());
+        }
+        if let Some(name) = line.names.iter().find(|name| !table.columns.iter().any(|c| c.name == **name)) {
+            let near = dynamic::nearest(name, table.columns.iter().map(|c| c.name));
+            return Err((line.number, format!("table `{}` has no column `{name}`{}", table.name, dynamic::hint(&near))));
+        }
+        let place = |column: &str| line.names.iter().position(|name| name == column);
+        self.at = table.columns.iter().map(|c| place(c.name)).collect();
+        self.kind = place("kind");
+        self.names = Some(Arc::clone(&line.names));
+        Ok(())
+    }
+}
+
+fn one(
+    table: &SiteTable,
+    line: &Line,
+    places: &Places,
+    key: &Key,
+    rows: &mut BTreeMap<String, Rows>,
+    doubts: &mut Vec<Doubt>,
+) -> Result<(), Misfit> {
+    let text = |at: Option<usize>| at.and_then(|at| line.cells.get(at)).map_or("", |cell| cell.trim());
+    let columns = || table.columns.iter().zip(&places.at).map(|(column, at)| (column, text(*at)));
+    let misfit = |column: &SiteColumn, value: &str, needed: &str| {
+        // What may be an identifier is not shown, not even to say that it is none.
+        let had = if matches!(column.kind, ColumnKind::Pseudo(_)) { "a value that is not shown".to_owned() } else { format!("`{value}`") };
+        (line.number, format!("column `{}`: needed {needed}, had {had}", column.name))
     };
     let mut own: Rows = vec![Vec::new()];
-    for column in table.columns {
-        let value = text(column.name);
+    for (column, value) in columns() {
         match column.kind {
             ColumnKind::List(_) => {}
             ColumnKind::Ports => {
-                let ranges = ports(value).ok_or_else(|| misfit(column, "ports as 22;80;8000-8100"))?;
+                let ranges = ports(value).ok_or_else(|| misfit(column, value, "ports as 22;80;8000-8100"))?;
                 own = own.iter().flat_map(|row| ranges.iter().map(move |r| [row.clone(), vec![Cell::Int(r.0), Cell::Int(r.1)]].concat())).collect();
             }
+            ColumnKind::Pseudo(what) if !value.is_empty() => {
+                let selector = selector(what, value, text(places.kind)).map_err(|needed| misfit(column, value, needed))?;
+                doubts.extend(doubt(&selector).map(|why| (line.number, format!("column `{}`: {why}", column.name))));
+                own.iter_mut().for_each(|row| row.push(Cell::Sixteen(key.hashed(&selector).octets())));
+            }
             kind => {
-                let mut cells = cells(kind, value, text("kind"), key).map_err(|needed| misfit(column, needed))?;
+                let mut cells = cells(kind, value).map_err(|needed| misfit(column, value, needed))?;
                 if kind == ColumnKind::Chain {
                     cells.push(Cell::Text(line_hash(line)));
                 }
@@ -95,11 +143,11 @@ fn one(table: &SiteTable, line: &Line, key: &Key, rows: &mut BTreeMap<String, Ro
     }
     let first = own.first().and_then(|r| r.first()).cloned().unwrap_or(Cell::Null);
     rows.entry(table.name.to_owned()).or_default().extend(own);
-    for column in table.columns {
+    for (column, value) in columns() {
         let ColumnKind::List(item) = column.kind else { continue };
         let list = rows.entry(format!("{}_{}", table.name, column.name)).or_default();
-        for value in text(column.name).split(';').map(str::trim).filter(|v| !v.is_empty()) {
-            let cells = item_cells(item, value).map_err(|needed| misfit(column, needed))?;
+        for value in value.split(';').map(str::trim).filter(|v| !v.is_empty()) {
+            let cells = item_cells(item, value).map_err(|needed| misfit(column, value, needed))?;
             list.push(std::iter::once(first.clone()).chain(cells).collect());
         }
     }
@@ -108,12 +156,12 @@ fn one(table: &SiteTable, line: &Line, key: &Key, rows: &mut BTreeMap<String, Ro
 
 /// What the next line's `prev_hash` must say: `printf %s LINE | sha256sum` where no cell is quoted.
 fn line_hash(line: &Line) -> String {
-    let cells: Vec<&str> = line.cells.iter().map(|(_, cell)| cell.trim()).collect();
+    let cells: Vec<&str> = line.cells.iter().map(|cell| cell.trim()).collect();
     hex::encode(&Sha256::digest(cells.join(",")))
 }
 
 /// The cells of one value; what was needed where it does not fit.
-fn cells(kind: ColumnKind, value: &str, row_kind: &str, key: &Key) -> Result<Vec<Cell>, &'static str> {
+fn cells(kind: ColumnKind, value: &str) -> Result<Vec<Cell>, &'static str> {
     let empty = value.is_empty();
     Ok(match kind {
         ColumnKind::Text | ColumnKind::Chain => vec![if empty { Cell::Null } else { Cell::Text(value.to_owned()) }],
@@ -127,13 +175,13 @@ fn cells(kind: ColumnKind, value: &str, row_kind: &str, key: &Key) -> Result<Vec
         ColumnKind::Int => vec![Cell::Int(value.parse().map_err(|_| "a whole number")?)],
         ColumnKind::Bool => vec![Cell::Bool(truth(value)?)],
         ColumnKind::Protocol => vec![if empty { Cell::Null } else { Cell::Text(value.to_owned()) }, protocol(value)?],
-        ColumnKind::Pseudo(_) if empty => vec![Cell::Null],
-        ColumnKind::Pseudo(what) => vec![Cell::Sixteen(pseudonym(what, value, row_kind, key)?)],
+        ColumnKind::Pseudo(_) => vec![Cell::Null],
         ColumnKind::Ports | ColumnKind::List(_) => Vec::new(),
     })
 }
 
-pub(super) fn pseudonym(what: PseudoKind, value: &str, row_kind: &str, key: &Key) -> Result<[u8; 16], &'static str> {
+/// An identifier in its one spelling.
+pub(super) fn selector(what: PseudoKind, value: &str, row_kind: &str) -> Result<Normal, &'static str> {
     let kind = match what {
         PseudoKind::Fixed(kind) => kind,
         PseudoKind::Order => Kind::Order,
@@ -141,7 +189,16 @@ pub(super) fn pseudonym(what: PseudoKind, value: &str, row_kind: &str, key: &Key
     };
     // Cases of rules may name the kind themselves, as rows do.
     let text = value.split_once(':').filter(|(k, _)| Kind::named(k) == Some(kind)).map_or(value, |(_, rest)| rest);
-    Ok(key.pseudonym(kind, text).octets())
+    Ok(normal(kind, text))
+}
+
+/// What is to be said of a selector that meets less than its clerk may think.
+fn doubt(selector: &Normal) -> Option<String> {
+    match selector.form {
+        Form::Good => None,
+        Form::National => Some("a number without its country code meets only numbers that are written without one".to_owned()),
+        Form::Odd => Some(format!("no {}: needed {}, is compared as it is written", selector.kind.prefix(), needed(selector.kind))),
+    }
 }
 
 fn item_cells(item: Item, value: &str) -> Result<Vec<Cell>, &'static str> {

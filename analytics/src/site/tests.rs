@@ -38,6 +38,25 @@ fn identifiers_are_hashed_and_nothing_else_is_kept() {
 }
 
 #[test]
+fn selectors_meet_what_is_on_the_wire_in_any_spelling_and_doubtful_ones_are_told_without_being_shown() {
+    let lines = "kind,selector\ne164,+49 (0)40 1234-5\ntel,tel:+494012345\nimei,49-015420-323751-8\nprefix,192.0.2.9/24\nsip,Joe@IMS.example\n\
+                 e164,04012345\nimsi,0010X\n";
+    let site = load(&[("warrants.csv", lines)]).unwrap();
+    let target = |row: usize| site.table("warrants").unwrap().column_by_name("target").unwrap().as_fixed_size_binary().value(row).to_vec();
+    let wire = |kind, text: &str| key().pseudonym(kind, text).octets().to_vec();
+    assert_eq!([target(0), target(1)], [wire(lidr_schema::Kind::E164, "494012345"), wire(lidr_schema::Kind::E164, "494012345")]);
+    assert_eq!(target(2), wire(lidr_schema::Kind::Imei, "4901542032375101"));
+    assert_eq!(target(3), wire(lidr_schema::Kind::Prefix, "192.0.2.0/24"));
+    assert_eq!(target(4), wire(lidr_schema::Kind::Sip, "sip:Joe@ims.example;transport=tcp"));
+    assert_eq!(site.doubts.len(), 2, "{:?}", site.doubts);
+    assert!(site.doubts[0].contains("warrants.csv:7: column `selector`: a number without its country code"), "{:?}", site.doubts);
+    assert!(site.doubts[1].contains(":8") && site.doubts[1].contains("needed 14 or 15 digits"), "{:?}", site.doubts);
+    assert!(!format!("{:?}", site.doubts).contains("0010X") && !format!("{:?}", site.doubts).contains("04012345"));
+    let refused = load(&[("warrants.csv", "kind,selector\nphone,+494012345\n")]).unwrap_err().to_string();
+    assert!(refused.contains("warrants.csv:2") && refused.contains("a column `kind` of e164") && !refused.contains("4940"), "{refused}");
+}
+
+#[test]
 fn a_line_has_the_hash_that_the_next_one_must_repeat() {
     let site = load(&[("warrants.csv", "order,kind,selector,seq,prev_hash\nO-1,imsi,001010123456789,1,\n")]).unwrap();
     let hash = site.table("warrants").unwrap().column_by_name("line_hash").unwrap().as_string::<i32>().value(0).to_owned();

@@ -12,7 +12,7 @@ use lidr_schema::{Kind, Name, hex, table::tasking};
 
 use super::{
     Decoder, Mark, Odd, Progress, Protocol, Rows, Segment, Transport, Verdict,
-    pairs::{Asked, Pairs},
+    pairs::{Asked, Crowded, Pairs},
 };
 use crate::record::Dir;
 
@@ -200,8 +200,10 @@ impl Dtcp {
             criteria: message.get("criteria-id").map(str::to_owned),
             entries: counted.unwrap_or(u32::try_from(listed).unwrap_or(u32::MAX)),
         };
-        if let Some((request, answer, due)) = self.pairs.answer(&(asker, message.seq()), segment.last.eff, answer) {
-            finish(request, Ok(&answer), due, rows);
+        match self.pairs.answer(&(asker, message.seq()), segment.last.eff, answer) {
+            Ok(Some((request, answer, due))) => finish(request, Ok(&answer), due, rows),
+            Ok(None) => {}
+            Err(Crowded) => odd(segment, "bound", "answers waiting", rows),
         }
     }
 }

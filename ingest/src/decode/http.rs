@@ -21,7 +21,7 @@ use search::Found;
 
 use super::{
     Decoder, Odd, Progress, Protocol, Segment, Transport, Verdict, hi1,
-    pairs::{Asked, Pairs},
+    pairs::{Asked, Crowded, Pairs},
     rows::{Mark, Rows},
     x1,
 };

@@ -46,6 +46,11 @@ impl<K, Q, A> Default for Pairs<K, Q, A> {
     }
 }
 
+/// No room was left for an answer that came before its request. Those whose time is over went for it, or it went itself, and the
+/// caller says so.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Crowded;
+
 /// What became of a request.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Asked<Q, A> {
@@ -80,22 +85,22 @@ impl<K: Eq + Hash + Clone, Q, A> Pairs<K, Q, A> {
     }
 
     /// An answer at effective time `eff`: the request it belongs to, and when the pair is due. Without one it waits.
-    pub fn answer(&mut self, key: &K, eff: i64, answer: A) -> Option<(Q, A, i64)> {
+    ///
+    /// # Errors
+    /// If there was no room for it to wait in.
+    pub fn answer(&mut self, key: &K, eff: i64, answer: A) -> Result<Option<(Q, A, i64)>, Crowded> {
         self.settle(key, eff);
-        match self.take(key) {
-            Some((asked, request)) => Some((request, answer, eff.max(asked))),
-            None => {
-                if self.early.len() >= MOST_WAITING {
-                    self.early.retain(|_, (then, _)| eff - *then <= DISORDER);
-                }
-                if self.early.len() < MOST_WAITING {
-                    self.early_least = self.early_least.min(eff);
-                    let former = self.early.insert(key.clone(), (eff, answer));
-                    self.alone.extend(former.filter(|(then, _)| eff - then > DISORDER).map(|(then, a)| (a, then + DISORDER)));
-                }
-                None
-            }
+        if let Some((asked, request)) = self.take(key) {
+            return Ok(Some((request, answer, eff.max(asked))));
         }
+        let crowded = self.early.len() + self.alone.len() >= MOST_WAITING;
+        if crowded && self.lapsed(eff).is_empty() {
+            return Err(Crowded);
+        }
+        self.early_least = self.early_least.min(eff);
+        let former = self.early.insert(key.clone(), (eff, answer));
+        self.alone.extend(former.filter(|(then, _)| eff - then > DISORDER).map(|(then, a)| (a, then + DISORDER)));
+        if crowded { Err(Crowded) } else { Ok(None) }
     }
 
     /// A packet at `eff` has to do with that key: a request whose answer it cannot be any more makes room.
@@ -197,10 +202,10 @@ mod tests {
         let mut pairs: Pairs<u8, &str, ()> = Pairs::default();
         assert_eq!(pairs.ask(1, 0, "a"), Asked::Waits);
         assert!(pairs.expired(5 * S).is_empty(), "a deadline is acted on after it");
-        assert_eq!(pairs.answer(&1, 5 * S, ()), Some(("a", (), 5 * S)));
+        assert_eq!(pairs.answer(&1, 5 * S, ()), Ok(Some(("a", (), 5 * S))));
         pairs.ask(2, 0, "b");
         assert_eq!(pairs.expired(5 * S + 1), [("b", 5 * S)]);
-        assert_eq!(pairs.answer(&2, 6 * S, ()), None);
+        assert_eq!(pairs.answer(&2, 6 * S, ()), Ok(None));
     }
 
     #[test]
@@ -209,12 +214,12 @@ mod tests {
         pairs.ask(1, 0, "a");
         pairs.ask(2, 5 * S + 500_000, "b");
         // Captured after the second request, sent before it.
-        assert_eq!(pairs.answer(&1, 4 * S + 900_000, "of a"), Some(("a", "of a", 4 * S + 900_000)));
+        assert_eq!(pairs.answer(&1, 4 * S + 900_000, "of a"), Ok(Some(("a", "of a", 4 * S + 900_000))));
         pairs.ask(3, 0, "c");
-        assert_eq!(pairs.answer(&3, 5 * S + 1, "too late"), None);
+        assert_eq!(pairs.answer(&3, 5 * S + 1, "too late"), Ok(None));
         assert_eq!(pairs.ask(3, 7 * S, "c again"), Asked::Waits, "another request, not a repeat of the one that is over");
-        assert_eq!((pairs.deadline(), pairs.answer(&3, 7 * S, "y")), (Some(5 * S), Some(("c again", "y", 7 * S))));
-        assert_eq!(pairs.answer(&3, 8 * S, "late again"), None);
+        assert_eq!((pairs.deadline(), pairs.answer(&3, 7 * S, "y")), (Some(5 * S), Ok(Some(("c again", "y", 7 * S)))));
+        assert_eq!(pairs.answer(&3, 8 * S, "late again"), Ok(None));
         assert_eq!(pairs.expired(6 * S + 1), [("c", 5 * S)]);
         assert_eq!(pairs.lapsed(i64::MAX), [("too late", 6 * S + 1), ("late again", 9 * S)]);
     }
@@ -222,14 +227,14 @@ mod tests {
     #[test]
     fn an_answer_waits_for_its_request() {
         let mut pairs: Pairs<u8, &str, &str> = Pairs::default();
-        assert_eq!(pairs.answer(&1, 10, "late request"), None);
+        assert_eq!(pairs.answer(&1, 10, "late request"), Ok(None));
         assert_eq!(pairs.ask(1, 20, "q"), Asked::Answered("q", "late request", 20));
     }
 
     #[test]
     fn an_answer_nobody_asked_for_lapses() {
         let mut pairs: Pairs<u8, (), &str> = Pairs::default();
-        pairs.answer(&1, 10, "alone");
+        assert_eq!(pairs.answer(&1, 10, "alone"), Ok(None));
         assert_eq!(pairs.early_deadline(), Some(10 + DISORDER));
         assert!(pairs.lapsed(10 + DISORDER).is_empty(), "a request at the deadline still pairs");
         assert_eq!(pairs.ask(1, 11 + DISORDER, ()), Asked::Waits, "too late to pair");
@@ -247,5 +252,11 @@ mod tests {
         assert_eq!(pairs.ask(0, 1, 0), Asked::Repeated);
         assert_eq!(pairs.ask(MOST_WAITING, 1, 9), Asked::Crowded(0));
         assert_eq!(pairs.flush(2).len(), MOST_WAITING);
+        for key in 0..MOST_WAITING {
+            assert_eq!(pairs.answer(&key, 3, ()), Ok(None));
+        }
+        assert_eq!(pairs.answer(&MOST_WAITING, 3, ()), Err(Crowded), "no answer is lost without a word");
+        assert_eq!(pairs.answer(&MOST_WAITING, 3 * S, ()), Err(Crowded), "nor are those whose time is over");
+        assert_eq!(pairs.lapsed(i64::MAX).len(), 1);
     }
 }

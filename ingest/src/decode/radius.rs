@@ -17,7 +17,7 @@ use packet::{Bad, Facts, Packet};
 
 use super::{
     Decoder, Mark, Odd, Progress, Protocol, Rows, Segment, Transport, Verdict,
-    pairs::{Asked, Pairs},
+    pairs::{Asked, Crowded, Pairs},
 };
 use crate::record::Dir;
 
@@ -107,8 +107,10 @@ impl Radius {
             return self.request((dir.index(), packet.id, family), message, segment, rows);
         }
         let asker = 1 - dir.index().min(1);
-        if let Some((request, answer, due)) = self.pairs.answer(&(asker, packet.id, family), eff, message) {
-            rows::request(&request, End::Answered(&answer), due, rows);
+        match self.pairs.answer(&(asker, packet.id, family), eff, message) {
+            Ok(Some((request, answer, due))) => rows::request(&request, End::Answered(&answer), due, rows),
+            Ok(None) => {}
+            Err(Crowded) => odd(segment, "bound", "answers waiting", None, rows),
         }
     }
 

@@ -26,7 +26,7 @@ use lidr_schema::{
 use super::{
     Decoder, Mark, Odd, Progress, Protocol, Rows, Segment, Transport, Verdict,
     ber::{Bad, Ber, Notes, Oid},
-    pairs::{ANSWER_WITHIN, Asked, Pairs},
+    pairs::{ANSWER_WITHIN, Asked, Crowded, Pairs},
 };
 use crate::record::{Dir, Stamp};
 use exchange::{Answer, End, Waiting};
@@ -244,8 +244,10 @@ impl Snmp {
         }
         let mut answer = Answer::of(message, ends, rows.key);
         answer.alone.0 = rows.mark(segment.dir, segment.first);
-        if let Some((waiting, answer, due)) = self.pairs.answer(&id, eff, answer) {
-            self.pair(id, waiting, &answer, due, rows);
+        match self.pairs.answer(&id, eff, answer) {
+            Ok(Some((waiting, answer, due))) => self.pair(id, waiting, &answer, due, rows),
+            Ok(None) => {}
+            Err(Crowded) => self.odd(segment, rows, "bound", Bad::new("answers")),
         }
     }
 

@@ -1,5 +1,5 @@
 //! Messages that are complete: requests meet their answers, and rows are written.
-use super::{Asked, Content, Dir, Head, Http, Mark, Name, Odd, Orders, Request, Response, Rows, Segment, State, body, hi1, http, x1};
+use super::{Asked, Content, Crowded, Dir, Head, Http, Mark, Name, Odd, Orders, Request, Response, Rows, Segment, State, body, hi1, http, x1};
 
 impl Http {
     /// A message is complete, or as complete as it will be.
@@ -18,7 +18,7 @@ impl Http {
         let Content { bytes, whole, .. } = content;
         if head.method().is_none() {
             let response = Response { head, bytes, orders, whole };
-            return self.answer(dir, from_src, response, due, rows);
+            return self.answer(dir, from_src, mark, response, due, rows);
         }
         let mut row = head.request_row(bytes);
         row.body_kind = orders.kind().map(Name::Borrowed);
@@ -48,7 +48,7 @@ impl Http {
         side.count - 1
     }
 
-    fn answer(&mut self, dir: Dir, from_src: bool, response: Response, due: i64, rows: &mut Rows<'_>) {
+    fn answer(&mut self, dir: Dir, from_src: bool, mark: Mark, response: Response, due: i64, rows: &mut Rows<'_>) {
         let number = self.count(dir);
         let key = match self.loose {
             false => (number, from_src),
@@ -64,8 +64,13 @@ impl Http {
             self.early = Some((key, response, due));
             return;
         }
-        if let Some((request, response, due)) = self.pairs.answer(&key, due, response) {
-            answered(request, response, due, rows);
+        match self.pairs.answer(&key, due, response) {
+            Ok(Some((request, response, due))) => answered(request, response, due, rows),
+            Ok(None) => {}
+            Err(Crowded) => {
+                let mark = rows.mark(dir, mark.stamp);
+                rows.odd(mark, due, Odd { kind: "bound", detail: "answers waiting", needed: None, had: None });
+            }
         }
     }
 
