@@ -18,6 +18,7 @@ fn night(name: &'static str, cell: &'static OnceLock<Simulated>) -> &'static Sim
 static S3: OnceLock<Simulated> = OnceLock::new();
 static S4: OnceLock<Simulated> = OnceLock::new();
 static S5: OnceLock<Simulated> = OnceLock::new();
+static QUIET: OnceLock<Simulated> = OnceLock::new();
 
 fn report(s: &Simulated, more: &[&str]) -> String {
     let (from, site) = (s.path("out"), s.path("site"));
@@ -62,6 +63,16 @@ fn a_redirected_tap_is_redirected_while_it_is() {
     let bad = during.iter().find(|t| t["state"] == "redirected").unwrap();
     assert!(bad["reason"].as_str().unwrap().contains("203.0.113.81 port 9000, no registered destination"), "{bad}");
     assert_eq!(count(&taps(s, &[])), BTreeMap::from([("authorised", 2)]));
+}
+
+/// An emergency, a renewal, a failover, a migration under a ticket, a shared order, a test: all of them lawful, at any time.
+#[test]
+fn a_night_of_look_alikes_has_only_lawful_taps() {
+    let s = night("quiet-benign", &QUIET);
+    for more in [&["--at", "2026-11-20T02:45:00Z"][..], &[]] {
+        let taps = taps(s, more);
+        assert_eq!(count(&taps), BTreeMap::from([("authorised", 4)]), "{more:?}: {taps:#?}");
+    }
 }
 
 #[test]

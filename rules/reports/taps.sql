@@ -13,7 +13,7 @@
 SELECT DISTINCT a.order_id FROM warrants_approvers a
 
 -- table: orders
-SELECT w.order_id, w.xid, w.cccid, w.liid, w.target, w.start AS since, w."end" AS until,
+SELECT w.order_id, w.xid, w.cccid, w.liid, w.target, w.start AS since, w."end" AS until, coalesce(w.test, false) AS test,
   CASE
     WHEN lower(w.state) IN ('cancelled', 'suspended') THEN lower(w.state)
     WHEN lower(w.state) = 'pending' AND NOT (coalesce(w.emergency, false) AND a.order_id IS NOT NULL) THEN 'not approved'
@@ -418,11 +418,11 @@ SELECT t.order_id FROM told t WHERE t.order_id IS NOT NULL
 UNION
 SELECT o.order_id FROM ordered o JOIN live v ON v.ne = o.ne AND v.id = o.id WHERE o.order_id IS NOT NULL
 
--- Orders in force of which nothing runs or delivers.
+-- Orders in force of which nothing runs or delivers. Those of tests are switched on for a test only.
 -- table: lone
 SELECT o.order_id, min(o.since) AS since, max(o.until) AS until FROM orders o
   LEFT JOIN met t ON t.order_id = o.order_id
-WHERE o.standing = 'in force' AND t.order_id IS NULL
+WHERE o.standing = 'in force' AND NOT o.test AND t.order_id IS NULL
 GROUP BY o.order_id
 
 -- table: over
