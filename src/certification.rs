@@ -46,6 +46,7 @@ pub(crate) fn run(args: &Certification) -> anyhow::Result<ExitCode> {
     let clear = enclave::open(&case, &args.at, "report certification", &shown)?;
     let resolve = |text: &str| if args.html { clear.clear_html(text) } else { clear.clear(text) };
     print(&resolve(&page))?;
+    clear.told(&case)?;
     Ok(ExitCode::SUCCESS)
 }
 

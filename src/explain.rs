@@ -46,14 +46,7 @@ pub(crate) fn run(args: &Explain) -> anyhow::Result<ExitCode> {
     }
     let clear = enclave::open(&case, &args.at, "explain", &shown)?;
     print(&clear.clear(&page))?;
-    if case.enclave_key.is_some() {
-        let known = clear.resolved();
-        writeln!(
-            std::io::stderr(),
-            "{known} pseudonyms in clear, recorded in {}",
-            case.dir.join("access.ndjson").display()
-        )?;
-    }
+    clear.told(&case)?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -91,16 +91,9 @@ fn an_explanation_says_rule_rows_frames_site_and_what_is_harmless() {
     let text = shown(&run.ask(&["explain"], &uid[..8], &[]));
     let warrants = "warrants: none of its 3 lines speaks of what was found";
     let capture = run.path("capture.pcap");
-    for part in [
-        uid,
-        "LI-01 version ",
-        "tasking/LI-01-",
-        "WITH approved_by AS",
-        &capture,
-        "tasking: ",
-        "op=enable",
-        warrants,
-    ] {
+    for part in
+        [uid, "LI-01 version ", "tasking/LI-01-", "WITH approved_by AS", &capture, "tasking: ", "op=enable", warrants]
+    {
         let flat = text.split_whitespace().collect::<Vec<_>>().join(" ");
         assert!(flat.contains(part) || text.contains(part), "no `{part}` in\n{text}");
     }

@@ -120,9 +120,13 @@ impl Enclave {
         self.0.iter().fold(page.to_owned(), |page, (token, clear)| in_clear(&page, token, &escaped(clear)))
     }
 
-    /// How many could be.
-    pub(crate) fn resolved(&self) -> usize {
-        self.0.len()
+    /// Says on standard error what was done, where the view was open.
+    pub(crate) fn told(&self, case: &Case) -> anyhow::Result<()> {
+        if case.enclave_key.is_some() {
+            let (known, log) = (self.0.len(), case.dir.join("access.ndjson"));
+            writeln!(std::io::stderr(), "{known} pseudonyms in clear, recorded in {}", log.display())?;
+        }
+        Ok(())
     }
 }
 
