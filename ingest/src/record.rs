@@ -109,8 +109,8 @@ pub struct Record {
     pub ip_len: u32,
     /// Payload octets above the transport header, by the length fields.
     pub payload_len: u32,
-    /// The octets that `payload` points into.
-    pub block: Block,
+    /// The octets that `payload` points into, where any was captured.
+    pub block: Option<Block>,
     /// Start of the captured payload in `block`.
     pub payload_start: u32,
     /// Octets of payload captured; fewer than `payload_len` where the capture was cut.
@@ -132,6 +132,6 @@ impl Record {
     #[must_use]
     pub fn payload(&self) -> &[u8] {
         let start = self.payload_start as usize;
-        self.block.get(start..start + self.payload_captured as usize).unwrap_or_default()
+        self.block.as_ref().and_then(|b| b.get(start..start + self.payload_captured as usize)).unwrap_or_default()
     }
 }

@@ -33,7 +33,7 @@ fn packet(at: i64, forward: bool, proto: u8, flags: u8, seq: u32) -> Record {
         tcp: Tcp { seq, flags, ..Tcp::default() },
         ip_len: 100,
         payload_len: 0,
-        block: Arc::default(),
+        block: None,
         payload_start: 0,
         payload_captured: 0,
         ttl: 64,
@@ -161,7 +161,7 @@ fn packets() -> impl Strategy<Value = Vec<Record>> {
             record.stamp = Stamp { eff: at.max(clock - DISORDER), frame: i as u64 + 1, ..record.stamp };
             record.clock = clock;
             if proto == 132 {
-                (record.block, record.payload_captured, record.tcp) = (Arc::new(vec![chunk % 16]), 1, Tcp::default());
+                (record.block, record.payload_captured, record.tcp) = (Some(Arc::new(vec![chunk % 16])), 1, Tcp::default());
             }
             record
         };

@@ -150,10 +150,18 @@ impl Frames {
         self.fragments.end(clock);
     }
 
-    /// Decodes one packet.
-    pub(crate) fn packet(&mut self, p: &RawPacket, stamp: Stamp, clock: i64, out: &mut Vec<Record>, odds: &mut Vec<ReaderOdd>) {
+    /// Decodes one packet, whose octets stand in that block.
+    pub(crate) fn packet(
+        &mut self,
+        p: &RawPacket,
+        block: &Block,
+        stamp: Stamp,
+        clock: i64,
+        out: &mut Vec<Record>,
+        odds: &mut Vec<ReaderOdd>,
+    ) {
         let cut = (p.wire_len as usize).saturating_sub(p.len);
-        let view = View { block: &p.block, start: p.start, end: p.start + p.len, cut };
+        let view = View { block, start: p.start, end: p.start + p.len, cut };
         let mut context = Context { stamp, clock, ends: Ends::default(), vlan: None, outer: None, network: 0, layer: 0, out, odds };
         // Nearly every packet of nearly every capture, without a step through each layer that it might have had.
         if p.link == ETHERNET && matches!(view.get(), [_, _, _, _, _, _, _, _, _, _, _, _, 8, 0, 0x40..=0x4f, ..]) {

@@ -12,14 +12,14 @@ fn decode_all(frames: &mut Frames, link: u32, frame: &[u8], wire_len: usize) -> 
         ts: 1,
         link,
         wire_len: wire_len as u32,
-        block: Arc::new(frame.to_vec()),
+        block: None,
         start: 0,
         len: frame.len(),
         input: 0,
         frame: 1,
     };
     let stamp = Stamp { ts: 1, eff: 1, frame: 1, input: 0 };
-    frames.packet(&raw, stamp, 1, &mut out, &mut odds);
+    frames.packet(&raw, &Arc::new(frame.to_vec()), stamp, 1, &mut out, &mut odds);
     (out, odds)
 }
 

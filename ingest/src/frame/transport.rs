@@ -108,7 +108,7 @@ impl Frames {
             tcp,
             ip_len: short(info.len),
             payload_len: short(payload.len() + payload.cut),
-            block: Block::clone(payload.block),
+            block: (payload.len() > 0).then(|| Block::clone(payload.block)),
             payload_start: short(payload.start),
             payload_captured: short(payload.len()),
             ttl: info.ttl,

@@ -25,8 +25,8 @@ pub(crate) struct RawPacket {
     pub(crate) link: u32,
     /// Octets that the packet had on the wire.
     pub(crate) wire_len: u32,
-    /// The octets captured.
-    pub(crate) block: Block,
+    /// The octets captured, where the packet waits; else they stand in the block that its input is reading ([`Capture::block`]).
+    pub(crate) block: Option<Block>,
     /// Where they begin.
     pub(crate) start: usize,
     /// How many.
@@ -173,11 +173,12 @@ impl Capture {
         if head.is_empty() {
             return Ok(None);
         }
-        let field = |i: usize| word(head, i * 4, big);
-        let (Some(seconds), Some(part), Some(len), Some(wire_len)) = (field(0), field(1), field(2), field(3)) else {
+        let read = if big { u32::from_be_bytes } else { u32::from_le_bytes };
+        let ([seconds, part, len, wire_len, ..], _) = head.as_chunks::<4>() else {
             self.cut = Some(Cut { detail: "record header", needed: 16, had: head.len() as u64 });
             return Ok(None);
         };
+        let [seconds, part, len, wire_len] = [*seconds, *part, *len, *wire_len].map(read);
         let captured = len as usize;
         if captured > MOST_CAPTURED {
             self.cut = Some(Cut { detail: "record length", needed: u64::from(len), had: MOST_CAPTURED as u64 });
@@ -199,8 +200,13 @@ impl Capture {
 
     fn packet(&mut self, ts: i64, link: u32, wire_len: u32, skip: usize, len: usize) -> RawPacket {
         self.frame += 1;
-        let (block, at) = self.bytes.place();
-        RawPacket { ts, link, wire_len, block: Block::clone(block), start: at + skip, len, input: self.input, frame: self.frame }
+        let (_, at) = self.bytes.place();
+        RawPacket { ts, link, wire_len, block: None, start: at + skip, len, input: self.input, frame: self.frame }
+    }
+
+    /// What the packet read last stands in, until the next one is read.
+    pub(crate) const fn block(&self) -> &Block {
+        self.bytes.place().0
     }
 
     /// Whether packets without a time have come; told once.

@@ -38,8 +38,8 @@ use crate::{
     record::{Record, Stamp},
 };
 
-/// Packets that one call of [`Reader::next_block`] reads.
-const PACKETS: usize = 256;
+/// Packets that one call of [`Reader::next_block`] reads: their records fit the processor's first cache.
+const PACKETS: usize = 64;
 /// Packets from which the clock starts, and that are looked at where it would jump.
 const FIRST: usize = 16;
 
@@ -376,7 +376,11 @@ impl Reader {
             self.odds.push(odd_of(kind, item.time_name(), stamp));
         }
         match item {
-            Item::Packet(packet) => self.frames.packet(&packet, stamp, now, out, &mut self.odds),
+            Item::Packet(packet) => {
+                let current = self.streams.get(usize::from(packet.input)).and_then(Stream::block);
+                let Some(block) = packet.block.as_ref().or(current) else { return };
+                self.frames.packet(&packet, block, stamp, now, out, &mut self.odds);
+            }
             Item::Line(line) => match self.streams.get_mut(usize::from(stamp.input)).and_then(|s| s.outcome(*line)) {
                 Some(Outcome::Row(table, cells)) => self.rows.push(RecordRow { table, stamp, cells }),
                 Some(Outcome::Malformed(detail)) => self.odds.push(ReaderOdd { stage: "record", ..odd_of("malformed", detail, stamp) }),
@@ -457,8 +461,15 @@ impl Reader {
 
     /// The next of a stream; at its end what it broke off with becomes an oddity.
     fn pull(&mut self, i: usize) -> Result<Option<Item>, SourceError> {
+        let several = self.streams.len() > 1;
         let Some(stream) = self.streams.get_mut(i) else { return Ok(None) };
-        let next = stream.next(&mut self.early)?;
+        let mut next = stream.next(&mut self.early)?;
+        // One input's packets are decoded before the next one is read; any other packet waits and holds its block.
+        if (self.clock.is_none() || self.logs || several)
+            && let Some(Item::Packet(packet)) = &mut next
+        {
+            packet.block = stream.block().cloned();
+        }
         if !self.early.is_empty() {
             self.settle();
         }

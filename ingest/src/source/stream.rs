@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     log::{Line, LogFile, MOST_HELD, Outcome, Sources},
-    record::Stamp,
+    record::{Block, Stamp},
 };
 
 /// What an input gives.
@@ -102,6 +102,14 @@ impl Stream {
         match &self.of {
             Of::Capture(_) => None,
             Of::Log(log) => Some(log.file()),
+        }
+    }
+
+    /// What the packet read last stands in, until the next one is read.
+    pub(super) const fn block(&self) -> Option<&Block> {
+        match &self.of {
+            Of::Capture(capture) => Some(capture.block()),
+            Of::Log(_) => None,
         }
     }
 

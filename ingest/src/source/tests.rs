@@ -52,7 +52,7 @@ fn read(file: Vec<u8>) -> (Vec<(i64, u32, Vec<u8>)>, bool) {
     let mut capture = Capture::open(bytes, 0).unwrap();
     let mut out = Vec::new();
     while let Some(p) = capture.next().unwrap() {
-        out.push((p.ts, p.link, p.block[p.start..p.start + p.len].to_vec()));
+        out.push((p.ts, p.link, capture.block()[p.start..p.start + p.len].to_vec()));
     }
     (out, capture.cut.is_some())
 }
@@ -391,7 +391,7 @@ proptest! {
             let Ok(mut capture) = Capture::open(Bytes::new(Box::new(Cursor::new(file.clone()))).unwrap(), 0) else { continue };
             let mut octets = 0;
             while let Some(packet) = capture.next().unwrap() {
-                prop_assert!(packet.block.get(packet.start..packet.start + packet.len).is_some());
+                prop_assert!(capture.block().get(packet.start..packet.start + packet.len).is_some());
                 octets += packet.len + 16;
                 prop_assert!(octets <= file.len(), "more was read than is there");
             }
