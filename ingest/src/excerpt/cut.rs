@@ -4,9 +4,11 @@
 //! control protocol claims is cut. Control messages are those by which taps are set up and people log in: SNMP, RADIUS, DTCP, and
 //! X1 or HI1 by the namespaces of ETSI, without which an XML body may be anything. Later segments of a long message carry no such mark
 //! and are cut; what they said stands in the rows.
+use std::sync::Arc;
+
 use crate::{
     decode::{ALL, Protocol, Transport, Verdict},
-    record::{Dir, Record},
+    record::{Block, Dir, Record},
     source::RawPacket,
 };
 
@@ -20,8 +22,10 @@ const NEUTRAL: [&str; 4] = ["http", "tls", "ssh", "dns"];
 const NAMESPACES: [&[u8]; 2] = [b"uri.etsi.org/03221/X1", b"uri.etsi.org/03120"];
 
 /// Octets of the frame that are kept, from its start.
-pub(super) fn kept(packet: &RawPacket, records: &[Record], keep: Keep) -> usize {
-    let outermost = records.first().filter(|r| r.layer == 0 && std::sync::Arc::ptr_eq(&r.block, &packet.block));
+pub(super) fn kept(packet: &RawPacket, block: &Block, records: &[Record], keep: Keep) -> usize {
+    // A record without payload holds no block; what was put together from fragments holds another one.
+    let of_packet = |r: &&Record| r.block.as_ref().is_none_or(|own| Arc::ptr_eq(own, block));
+    let outermost = records.first().filter(|r| r.layer == 0).filter(of_packet);
     let Some(record) = outermost else { return link_header(packet.link).min(packet.len) };
     let headers = (record.payload_start as usize).saturating_sub(packet.start).min(packet.len);
     match keep {

@@ -80,9 +80,10 @@ fn read(wanted: &Wanted, keep: Keep, writer: &mut Writer) -> Result<BTreeSet<u64
             let stamp = Stamp { ts: packet.ts, eff: packet.ts, frame: packet.frame, input: 0 };
             let (mut records, mut odds) = (Vec::<Record>::new(), Vec::new());
             // A decoder of its own for each frame: nothing of another one is put together with it.
-            Frames::default().packet(&packet, stamp, packet.ts, &mut records, &mut odds);
-            let kept = cut::kept(&packet, &records, keep);
-            let octets = packet.block.get(packet.start..packet.start + kept).unwrap_or_default();
+            let block = capture.block();
+            Frames::default().packet(&packet, block, stamp, packet.ts, &mut records, &mut odds);
+            let kept = cut::kept(&packet, block, &records, keep);
+            let octets = block.get(packet.start..packet.start + kept).unwrap_or_default();
             let whole = packet.wire_len.max(u32::try_from(packet.len).unwrap_or(u32::MAX));
             let cut = packet.len.saturating_sub(kept);
             let comment = format!("{} frame {}, {cut} octets cut by lidr", wanted.capture, packet.frame);

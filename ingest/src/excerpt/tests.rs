@@ -51,7 +51,7 @@ fn read_back(pcapng: Vec<u8>) -> Vec<(i64, Vec<u8>, u32)> {
     let mut capture = Capture::open(Bytes::new(Box::new(std::io::Cursor::new(pcapng))).unwrap(), 0).unwrap();
     let mut out = Vec::new();
     while let Some(p) = capture.next().unwrap() {
-        out.push((p.ts, p.block[p.start..p.start + p.len].to_vec(), p.wire_len));
+        out.push((p.ts, capture.block()[p.start..p.start + p.len].to_vec(), p.wire_len));
     }
     assert!(capture.cut.is_none(), "it is a whole pcapng");
     out
