@@ -85,7 +85,10 @@ fn trouble(input: &Value) -> Option<String> {
     let truncated = at(input, "truncated").as_bool().unwrap_or_default();
     let error = at(input, "error").as_str().map(str::to_owned);
     let cut = error.or_else(|| truncated.then(|| "cut: it ends in the middle of a record".to_owned()));
-    let lost = at(input, "dropped").as_u64().filter(|n| *n > 0).map(|n| format!("{n} packets dropped by the interface that captured it"));
+    let lost = at(input, "dropped")
+        .as_u64()
+        .filter(|n| *n > 0)
+        .map(|n| format!("{n} packets dropped by the interface that captured it"));
     let said: Vec<String> = cut.into_iter().chain(lost).collect();
     (!said.is_empty()).then(|| format!("input     {path}: {}", said.join("; ")))
 }
@@ -168,7 +171,11 @@ mod tests {
     fn records_are_told_with_the_first_that_were_not_understood() {
         let told = json!({ "first_malformed": ["a:3: not JSON"] });
         let all = json!({ "records": { "read": 4, "mapped": 2, "malformed": 1, "skipped": { "x": 1 } }, "inputs": [{ "path": "a", "records": told }] });
-        assert!(lines(&all).contains("records   4 read, 2 mapped, 1 left out, 1 not understood\n          a:3: not JSON\n"), "{}", lines(&all));
+        assert!(
+            lines(&all).contains("records   4 read, 2 mapped, 1 left out, 1 not understood\n          a:3: not JSON\n"),
+            "{}",
+            lines(&all)
+        );
         assert!(!lines(&json!({ "records": { "read": 0 } })).contains("records"));
     }
 

@@ -16,7 +16,8 @@ lidr replays the capture beside the site's tables (zones, elements, destinations
 ";
 
 pub(crate) fn run(args: &Demo) -> anyhow::Result<ExitCode> {
-    let dir = args.out.clone().unwrap_or_else(|| std::env::temp_dir().join(format!("lidr-demo-{}", std::process::id())));
+    let dir =
+        args.out.clone().unwrap_or_else(|| std::env::temp_dir().join(format!("lidr-demo-{}", std::process::id())));
     let mut out = std::io::stdout();
     writeln!(out, "{INTRODUCTION}")?;
     let options = lidr_scenarios::Options { seed: 1, background: args.background };

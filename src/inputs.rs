@@ -99,7 +99,12 @@ pub(crate) fn sensor_name(given: Option<&str>, site: &lidr_analytics::Site) -> S
 }
 
 /// The mappings of record files: those of the site folder, those of `--sources`, lidr's own.
-pub(crate) fn sources(args: &Decode, site_dir: Option<&Path>, site: &lidr_analytics::Site, key: &Key) -> anyhow::Result<Arc<Sources>> {
+pub(crate) fn sources(
+    args: &Decode,
+    site_dir: Option<&Path>,
+    site: &lidr_analytics::Site,
+    key: &Key,
+) -> anyhow::Result<Arc<Sources>> {
     Ok(Sources::load(&source_dirs(site_dir, &args.sources), &site.addresses(), key)?)
 }
 

@@ -57,7 +57,18 @@ impl Judging {
         }
         let metrics = judge.metrics.map(crate::judge::serve).transpose()?;
         let (outputs, key_id) = (Outputs::open(judge, own)?, key.id().to_owned());
-        Ok(Self { engine, outputs, metrics, key_id, rows: BTreeMap::new(), range, also: None, #[cfg(feature = "kafka")] refresher: None, end: i64::MIN })
+        Ok(Self {
+            engine,
+            outputs,
+            metrics,
+            key_id,
+            rows: BTreeMap::new(),
+            range,
+            also: None,
+            #[cfg(feature = "kafka")]
+            refresher: None,
+            end: i64::MIN,
+        })
     }
 
     /// Calls this with every finding, too.
@@ -87,7 +98,12 @@ impl Judging {
     }
 
     /// Rows of one table.
-    pub(crate) fn rows(&mut self, table: TableId, batch: RecordBatch, origin: Option<Arc<BrokerOrigin>>) -> anyhow::Result<()> {
+    pub(crate) fn rows(
+        &mut self,
+        table: TableId,
+        batch: RecordBatch,
+        origin: Option<Arc<BrokerOrigin>>,
+    ) -> anyhow::Result<()> {
         if let Some(metrics) = &self.metrics {
             metrics.rows_judged(table.name(), batch.num_rows() as u64);
             let due = batch.column_by_name("due").and_then(|c| c.as_primitive_opt::<TimestampMicrosecondType>());
@@ -167,7 +183,9 @@ fn tunables(given: &[String], rules: &[Rule]) -> anyhow::Result<Tunables> {
     let mut out = Tunables::new();
     for text in given {
         let parts = text.split_once('=').and_then(|(name, value)| Some((name.rsplit_once('.')?, value)));
-        let Some(((code, name), value)) = parts else { bail!("--set {text}: needed CODE.NAME=VALUE, for instance LI-09.n=50") };
+        let Some(((code, name), value)) = parts else {
+            bail!("--set {text}: needed CODE.NAME=VALUE, for instance LI-09.n=50")
+        };
         let Some(rule) = rules.iter().find(|r| r.code == code) else {
             bail!("--set {text}: no rule `{code}`{}", hint(&nearest(code, rules.iter().map(|r| r.code.as_str()))))
         };
@@ -189,7 +207,8 @@ mod tests {
     fn tunables_are_those_of_rules_that_are_loaded() {
         let rules = lidr_rules::load(true, &[]).unwrap().rules;
         let read = |text: &str| tunables(&[text.to_owned()], &rules).map_err(|e| e.to_string());
-        let (code, name) = rules.iter().find_map(|r| Some((r.code.clone(), r.tunables.keys().next()?.clone()))).unwrap();
+        let (code, name) =
+            rules.iter().find_map(|r| Some((r.code.clone(), r.tunables.keys().next()?.clone()))).unwrap();
         assert_eq!(read(&format!("{code}.{name}=50")).unwrap()[&code][&name], 50);
         assert!(read("LI-99.n=3").unwrap_err().contains("no rule `LI-99`"));
         assert!(read(&format!("{code}.{name}x=3")).unwrap_err().contains(&format!("did you mean `{name}`?")));

@@ -90,7 +90,9 @@ fn log(cli: &Cli) {
     let builder = fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
     match cli.log_format {
         Shape::Json => builder.json().init(),
-        Shape::Text => builder.without_time().with_ansi(std::env::var_os("NO_COLOR").is_none() && stderr_is_terminal()).init(),
+        Shape::Text => {
+            builder.without_time().with_ansi(std::env::var_os("NO_COLOR").is_none() && stderr_is_terminal()).init()
+        }
     }
 }
 

@@ -125,7 +125,8 @@ fn decode_and_judge(
         drop(open);
         let mut summaries = Vec::new();
         for thread in threads {
-            let summary = thread.join().map_err(|_| anyhow::anyhow!("a decoding thread died: this is a defect of lidr"))?;
+            let summary =
+                thread.join().map_err(|_| anyhow::anyhow!("a decoding thread died: this is a defect of lidr"))?;
             // Where the judge failed, decoding stopped for that reason: its own error is the one to tell.
             match (&judged, summary) {
                 (Err(_), _) => {}

@@ -67,11 +67,8 @@ fn page(rule: &Rule) -> String {
     put("cannot see", &rule.blind_spots);
     put("needs", &rule.needs.join(", "));
     put("uses, if there", &rule.uses.join(", "));
-    let tunables: Vec<String> = rule
-        .tunables
-        .iter()
-        .map(|(name, t)| format!("{name} = {} {}: {}", t.default, t.unit, t.meaning))
-        .collect();
+    let tunables: Vec<String> =
+        rule.tunables.iter().map(|(name, t)| format!("{name} = {} {}: {}", t.default, t.unit, t.meaning)).collect();
     put("tunables (--set CODE.NAME=VALUE)", &tunables.join("\n"));
     put("references", &rule.references.join("\n"));
     put("tags", &rule.tags.join(", "));

@@ -77,7 +77,9 @@ fn one(
 pub(crate) fn all_properties(broker: &Broker, settings: &Properties) -> anyhow::Result<BTreeMap<String, String>> {
     let mut all = settings.clone();
     for text in &broker.property {
-        let Some((name, value)) = text.split_once('=') else { bail!("-X {text}: needed NAME=VALUE, for instance security.protocol=SSL") };
+        let Some((name, value)) = text.split_once('=') else {
+            bail!("-X {text}: needed NAME=VALUE, for instance security.protocol=SSL")
+        };
         all.insert(name.to_owned(), value.to_owned());
     }
     Ok(all)

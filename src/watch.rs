@@ -17,15 +17,8 @@ use lidr_analytics::{
 use serde_json::json;
 
 use crate::{
-    account,
-    args::Watch,
-    folder::Own,
-    judge::Judging,
-    key,
-    refresh::Refresher,
-    sensor::all_properties,
-    settings::Properties,
-    take::Taker,
+    account, args::Watch, folder::Own, judge::Judging, key, refresh::Refresher, sensor::all_properties,
+    settings::Properties, take::Taker,
 };
 
 pub(crate) fn run(args: &Watch, properties: &Properties, quiet: bool) -> anyhow::Result<ExitCode> {
@@ -49,7 +42,8 @@ pub(crate) fn run(args: &Watch, properties: &Properties, quiet: bool) -> anyhow:
         properties: properties.clone(),
     })?;
     // By this a watch knows the folder that it wrote before a restart.
-    let name = json!({ "verb": "watch", "topic_prefix": args.broker.topic_prefix, "group": args.group, "key_id": key.id() });
+    let name =
+        json!({ "verb": "watch", "topic_prefix": args.broker.topic_prefix, "group": args.group, "key_id": key.id() });
     let own = Own { name: name.clone(), rotate: args.rotate };
     let first = site.clone();
     let mut judging = Judging::start(&args.judge, args.range, &key, site, Some(own))?;

@@ -84,7 +84,8 @@ fn a_broker_that_does_not_answer_is_one_sentence() {
 fn sensors_refuse_to_start_without_a_key() {
     let s = Simulated::new("s3", 100);
     let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_lidr"));
-    let out = command.args(["sensor", &s.path("capture.pcap"), "--kafka", "127.0.0.1:9"]).env_remove("LIDR_KEY").output();
+    let out =
+        command.args(["sensor", &s.path("capture.pcap"), "--kafka", "127.0.0.1:9"]).env_remove("LIDR_KEY").output();
     let out = out.unwrap();
     assert_eq!(out.status.code(), Some(2));
     assert!(String::from_utf8_lossy(&out.stderr).contains("--key-file"));

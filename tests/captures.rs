@@ -58,7 +58,11 @@ fn every_capture_replays_and_counts() {
         ok(["replay", path.to_str().unwrap(), "--no-builtin", "--quiet", "--out", out.to_str().unwrap()]);
         let summary = summary(&out);
         assert_eq!(summary["packets"].as_u64(), Some(records(&path)), "{}", path.display());
-        assert!(summary["rows"]["flow"].as_u64().unwrap_or_default() > 0 || records(&path) < 3, "{}: {summary}", path.display());
+        assert!(
+            summary["rows"]["flow"].as_u64().unwrap_or_default() > 0 || records(&path) < 3,
+            "{}: {summary}",
+            path.display()
+        );
     }
 }
 

@@ -27,7 +27,10 @@ pub(crate) fn words(s: &Simulated) -> (Vec<String>, Vec<String>) {
     let mut lines = text.lines();
     let columns: Vec<&str> = lines.next().unwrap().split(',').collect();
     let cells = lines.flat_map(|line| columns.iter().copied().zip(line.split(',')).collect::<Vec<_>>());
-    let mut all: Vec<String> = cells.filter(|(c, cell)| SECRET.contains(c) && cell.len() >= SHORTEST).map(|(_, cell)| cell.to_owned()).collect();
+    let mut all: Vec<String> = cells
+        .filter(|(c, cell)| SECRET.contains(c) && cell.len() >= SHORTEST)
+        .map(|(_, cell)| cell.to_owned())
+        .collect();
     let audit = fs::read_to_string(s.path("lims-audit.ndjson")).unwrap_or_default();
     for line in audit.lines() {
         let value: serde_json::Value = serde_json::from_str(line).unwrap();

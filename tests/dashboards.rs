@@ -82,7 +82,9 @@ fn prometheus_takes_the_alerts_and_their_cases() {
     for args in [["check", "rules", "dashboards/alerts.yml"], ["test", "rules", "dashboards/alerts.test.yml"]] {
         let Ok(out) = Command::new("promtool").args(args).current_dir(root()).output() else {
             assert!(std::env::var_os("LIDR_REQUIRE_PROMTOOL").is_none(), "promtool is required and is not here");
-            println!("\nskipped: prometheus_takes_the_alerts_and_their_cases: promtool is not here (Debian: prometheus)");
+            println!(
+                "\nskipped: prometheus_takes_the_alerts_and_their_cases: promtool is not here (Debian: prometheus)"
+            );
             return;
         };
         let said = String::from_utf8_lossy(&out.stdout).into_owned() + &String::from_utf8_lossy(&out.stderr);

@@ -37,7 +37,17 @@ fn has_none(package: &str, banned: &[&str]) {
 fn schema_is_a_leaf_without_io() {
     has_none(
         "lidr-schema",
-        &["lidr-ingest", "lidr-rules", "lidr-analytics", "lidr-scenarios", "tokio", "datafusion", "pcap", "etherparse", "rdkafka"],
+        &[
+            "lidr-ingest",
+            "lidr-rules",
+            "lidr-analytics",
+            "lidr-scenarios",
+            "tokio",
+            "datafusion",
+            "pcap",
+            "etherparse",
+            "rdkafka",
+        ],
     );
     for file in files("schema/src", ".rs") {
         let code = code(&file);
@@ -68,7 +78,10 @@ fn rules_never_execute() {
 
 #[test]
 fn custody_packs_and_signs_and_knows_nothing_of_what() {
-    has_none("lidr-custody", &["datafusion", "arrow", "etherparse", "lidr-ingest", "lidr-rules", "lidr-analytics", "tokio"]);
+    has_none(
+        "lidr-custody",
+        &["datafusion", "arrow", "etherparse", "lidr-ingest", "lidr-rules", "lidr-analytics", "tokio"],
+    );
     for file in files("custody/src", ".rs") {
         let code = code(&file);
         assert!(!code.contains("std::fs") && !code.contains("SystemTime"), "{} reads files or a clock", file.display());
@@ -77,7 +90,9 @@ fn custody_packs_and_signs_and_knows_nothing_of_what() {
 
 #[test]
 fn datafusion_lives_in_analytics_alone() {
-    for package in ["lidr", "lidr-custody", "lidr-schema", "lidr-ingest", "lidr-rules", "lidr-scenarios", "lidr-benches"] {
+    for package in
+        ["lidr", "lidr-custody", "lidr-schema", "lidr-ingest", "lidr-rules", "lidr-scenarios", "lidr-benches"]
+    {
         has_none(package, &["datafusion"]);
     }
 }
@@ -131,7 +146,8 @@ fn no_sql_outside_rules_and_the_planning_module() {
 fn queries_of_reports_stand_beside_the_rules() {
     let queries = files(".", ".sql");
     assert!(!queries.is_empty(), "looked in the wrong place");
-    let strange: Vec<_> = queries.into_iter().filter(|f| !f.starts_with("rules/reports") && !f.starts_with("tests")).collect();
+    let strange: Vec<_> =
+        queries.into_iter().filter(|f| !f.starts_with("rules/reports") && !f.starts_with("tests")).collect();
     assert!(strange.is_empty(), "{strange:?}");
 }
 

@@ -26,9 +26,29 @@ const REQUIRED: [(&str, &str, &[&str]); 14] = [
 
 /// Attributes of the class, of this release; anything else belongs under `unmapped`.
 const KNOWN: [&str; 23] = [
-    "activity_id", "activity_name", "category_name", "category_uid", "class_name", "class_uid", "comment", "confidence",
-    "confidence_id", "count", "evidences", "finding_info", "message", "metadata", "resources", "severity", "severity_id",
-    "status", "status_id", "time", "type_name", "type_uid", "unmapped",
+    "activity_id",
+    "activity_name",
+    "category_name",
+    "category_uid",
+    "class_name",
+    "class_uid",
+    "comment",
+    "confidence",
+    "confidence_id",
+    "count",
+    "evidences",
+    "finding_info",
+    "message",
+    "metadata",
+    "resources",
+    "severity",
+    "severity_id",
+    "status",
+    "status_id",
+    "time",
+    "type_name",
+    "type_uid",
+    "unmapped",
 ];
 
 fn kind(value: &Value) -> &'static str {
@@ -56,7 +76,8 @@ fn check(finding: &Value) {
         let connection = &evidence["connection_info"];
         assert!(connection.is_null() || connection["direction_id"].is_u64(), "direction_id is required: {connection}");
         let data = &evidence["data"];
-        let place = data["frame"].is_u64() && data["capture"].is_string() || data["line"].is_u64() && data["file"].is_string();
+        let place =
+            data["frame"].is_u64() && data["capture"].is_string() || data["line"].is_u64() && data["file"].is_string();
         assert!(place, "evidence without a place: {data}");
     }
     for attack in finding["finding_info"]["attacks"].as_array().into_iter().flatten() {

@@ -12,7 +12,8 @@ fn must_match(name: &'static str) {
         .findings
         .values()
         .map(|f| {
-            let entity = f["resources"].as_array().into_iter().flatten().map(|r| r["name"].as_str().unwrap_or_default());
+            let entity =
+                f["resources"].as_array().into_iter().flatten().map(|r| r["name"].as_str().unwrap_or_default());
             let code = f["finding_info"]["analytic"]["uid"].as_str().unwrap();
             (code, f["severity_id"].as_u64().unwrap(), entity.collect())
         })
@@ -27,7 +28,8 @@ fn must_match(name: &'static str) {
         assert!(hit, "{name}: {want:?} was not found; found {found:#?}");
     }
     for (code, severity, entity) in &found {
-        let allowed = |e: &lidr_scenarios::Item| e.code == *code && e.level.is_none_or(|most| u64::from(most.id()) >= *severity);
+        let allowed =
+            |e: &lidr_scenarios::Item| e.code == *code && e.level.is_none_or(|most| u64::from(most.id()) >= *severity);
         let known = expected.expect.iter().any(|e| e.code == *code) || expected.allow.iter().any(allowed);
         assert!(known, "{name}: {code} severity {severity} about {entity:?} is not expected");
     }

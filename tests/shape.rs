@@ -3,7 +3,8 @@ use crate::tree::{files, read};
 
 #[test]
 fn no_source_file_is_longer_than_500_lines() {
-    let long: Vec<_> = files(".", ".rs").into_iter().map(|f| (read(&f).lines().count(), f)).filter(|(n, _)| *n > 500).collect();
+    let long: Vec<_> =
+        files(".", ".rs").into_iter().map(|f| (read(&f).lines().count(), f)).filter(|(n, _)| *n > 500).collect();
     assert!(long.is_empty(), "split these: {long:?}");
 }
 

@@ -40,7 +40,18 @@ fn kafka_in_another_order_with_repeats_finds_what_the_replay_found() {
         let run = replayed(name);
         let prefix = format!("t{}.{name}", std::process::id());
         let (inputs, site) = (run.s.inputs(), run.s.path("site"));
-        let mut args = vec!["sensor", "--kafka", &broker, "--topic-prefix", &prefix, "--name", "local", "--site", &site, "--quiet"];
+        let mut args = vec![
+            "sensor",
+            "--kafka",
+            &broker,
+            "--topic-prefix",
+            &prefix,
+            "--name",
+            "local",
+            "--site",
+            &site,
+            "--quiet",
+        ];
         args.extend(inputs.iter().map(String::as_str));
         ok(args);
         let shuffled = format!("{prefix}.shuffled");

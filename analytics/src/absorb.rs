@@ -30,7 +30,14 @@ fn place(code: &str, by: &[String], values: &BTreeMap<String, String>) -> Option
 
 impl Absorbing {
     /// Remembers when a finding was made and what it compares by; gives how many others were forgotten for it.
-    pub(crate) fn note(&mut self, rules: &[Rule], rule: &Rule, uid: &str, made: i64, values: &BTreeMap<String, String>) -> u64 {
+    pub(crate) fn note(
+        &mut self,
+        rules: &[Rule],
+        rule: &Rule,
+        uid: &str,
+        made: i64,
+        values: &BTreeMap<String, String>,
+    ) -> u64 {
         let own = rule.absorbs.iter().map(|a| &a.by);
         let others = rules.iter().flat_map(|r| r.absorbs.iter().filter(|a| a.code == rule.code)).map(|a| &a.by);
         let places: BTreeSet<Place> = own.chain(others).filter_map(|by| place(&rule.code, by, values)).collect();
@@ -72,9 +79,16 @@ impl Absorbing {
     }
 
     /// The finding made earliest that explains one made at that time, and was made no later.
-    pub(crate) fn absorbed_by(&self, rules: &[Rule], rule: &Rule, made: i64, values: &BTreeMap<String, String>) -> Option<String> {
+    pub(crate) fn absorbed_by(
+        &self,
+        rules: &[Rule],
+        rule: &Rule,
+        made: i64,
+        values: &BTreeMap<String, String>,
+    ) -> Option<String> {
         let explains = rules.iter().flat_map(|r| r.absorbs.iter().filter(|a| a.code == rule.code).map(move |a| (r, a)));
-        let first = explains.filter_map(|(other, absorb)| self.made.get(&place(&other.code, &absorb.by, values)?)?.first());
+        let first =
+            explains.filter_map(|(other, absorb)| self.made.get(&place(&other.code, &absorb.by, values)?)?.first());
         first.filter(|(then, _)| *then <= made).min().map(|(_, uid)| uid.clone())
     }
 

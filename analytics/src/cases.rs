@@ -95,7 +95,10 @@ fn full(row: &Map<String, Value>, number: usize, origin: i64) -> Map<String, Val
 }
 
 /// Times of a case's site tables may be relative to the window's start, as `+2h` or `-1d`.
-fn absolute_site(site: &BTreeMap<String, Vec<Map<String, Value>>>, origin: i64) -> BTreeMap<String, Vec<Map<String, Value>>> {
+fn absolute_site(
+    site: &BTreeMap<String, Vec<Map<String, Value>>>,
+    origin: i64,
+) -> BTreeMap<String, Vec<Map<String, Value>>> {
     let time = |value: &mut Value| {
         let relative = value.as_str().and_then(relative_micros);
         if let Some(micros) = relative {
@@ -129,9 +132,16 @@ fn compare(case: &Case, findings: &[Finding], not_evaluated: Option<&str>, key: 
     match (not_evaluated, case.not_evaluated) {
         // A rule that did not look has shown nothing, least of all that it stays silent.
         (Some(reason), false) => {
-            return Err(format!("not evaluated: {reason}; give the case what the rule needs, or `expect: not_evaluated`"));
+            return Err(format!(
+                "not evaluated: {reason}; give the case what the rule needs, or `expect: not_evaluated`"
+            ));
         }
-        (None, true) => return Err(format!("expected that the rule is not evaluated; it was, and found {}", shown(&findings.iter().collect::<Vec<_>>()))),
+        (None, true) => {
+            return Err(format!(
+                "expected that the rule is not evaluated; it was, and found {}",
+                shown(&findings.iter().collect::<Vec<_>>())
+            ));
+        }
         _ => {}
     }
     let mut last: BTreeMap<&str, &Finding> = BTreeMap::new();
@@ -146,11 +156,15 @@ fn compare(case: &Case, findings: &[Finding], not_evaluated: Option<&str>, key: 
     for want in &case.expect {
         let fits = |f: &&Finding| {
             let entity: Vec<String> = want.entity.iter().map(|text| hashed(text, key)).collect();
-            f.entity() == entity && want.level.is_none_or(|l| f.severity == l) && want.count.is_none_or(|n| f.count == n)
+            f.entity() == entity
+                && want.level.is_none_or(|l| f.severity == l)
+                && want.count.is_none_or(|n| f.count == n)
         };
         match found.iter().position(fits) {
             Some(i) => drop(found.swap_remove(i)),
-            None => return Err(format!("expected {} of {:?}, found {}", level(want.level), want.entity, shown(&found))),
+            None => {
+                return Err(format!("expected {} of {:?}, found {}", level(want.level), want.entity, shown(&found)));
+            }
         }
     }
     if found.is_empty() { Ok(()) } else { Err(format!("expected nothing more, found {}", shown(&found))) }

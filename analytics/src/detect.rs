@@ -50,7 +50,8 @@ fn fold(mut parts: Vec<Df>, and: bool) -> Df {
 }
 
 fn one(table: &TableDef, test: &Test) -> Result<Df, String> {
-    let column = table.column(&test.column).ok_or_else(|| format!("table `{}` has no column `{}`", table.name, test.column))?;
+    let column =
+        table.column(&test.column).ok_or_else(|| format!("table `{}` has no column `{}`", table.name, test.column))?;
     let name = datafusion::common::Column::new_unqualified(&test.column);
     let field = Df::Column(name);
     match test.op {
@@ -72,7 +73,9 @@ fn compare(column: &Column, field: Df, op: Op, value: &Literal) -> Result<Df, St
         (DataType::Dictionary(..) | DataType::Utf8, Op::Equal, Literal::Text(value)) => {
             lower(text()).eq(lit(value.to_lowercase()))
         }
-        (DataType::Dictionary(..) | DataType::Utf8, Op::Equal, Literal::Int(value)) => text().eq(lit(value.to_string())),
+        (DataType::Dictionary(..) | DataType::Utf8, Op::Equal, Literal::Int(value)) => {
+            text().eq(lit(value.to_string()))
+        }
         (DataType::Dictionary(..) | DataType::Utf8, Op::Like, Literal::Text(value)) => {
             let pattern = Box::new(lit(value.to_lowercase()));
             Df::Like(Like::new(false, Box::new(lower(text())), pattern, Some('\\'), false))
@@ -81,7 +84,9 @@ fn compare(column: &Column, field: Df, op: Op, value: &Literal) -> Result<Df, St
             binary(text(), Operator::RegexMatch, lit(value.clone()))
         }
         (DataType::Boolean, Op::Equal, Literal::Bool(value)) => field.eq(lit(*value)),
-        (kind, op, Literal::Int(value)) if kind.is_integer() => binary(field, order(op).ok_or_else(misfit)?, lit(*value)),
+        (kind, op, Literal::Int(value)) if kind.is_integer() => {
+            binary(field, order(op).ok_or_else(misfit)?, lit(*value))
+        }
         (kind, op, Literal::Text(value)) if kind.is_integer() => {
             let value: i64 = value.parse().map_err(|_| misfit())?;
             binary(field, order(op).ok_or_else(misfit)?, lit(value))

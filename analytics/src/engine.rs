@@ -116,7 +116,12 @@ impl Engine {
     ///
     /// # Errors
     /// If they are not rows of that table.
-    pub fn push(&mut self, table: TableId, batch: RecordBatch, broker: Option<Arc<BrokerOrigin>>) -> Result<(), EngineError> {
+    pub fn push(
+        &mut self,
+        table: TableId,
+        batch: RecordBatch,
+        broker: Option<Arc<BrokerOrigin>>,
+    ) -> Result<(), EngineError> {
         if batch.num_rows() == 0 || self.watermark == i64::MAX {
             return Ok(());
         }
@@ -188,7 +193,12 @@ impl Engine {
         if last > self.watermark {
             self.settle(last)?;
         }
-        let mut out = self.judge(Reach { until: i64::MAX, close: self.watermark.saturating_add(1), end: Some(end.max(last)), open: true });
+        let mut out = self.judge(Reach {
+            until: i64::MAX,
+            close: self.watermark.saturating_add(1),
+            end: Some(end.max(last)),
+            open: true,
+        });
         for (rule, state) in self.rules.iter().zip(&mut self.states) {
             let Some(w) = rule.window else { continue };
             let newest = last.div_euclid(w.size);
@@ -287,7 +297,8 @@ impl Engine {
             state.suspended.add(&blind);
         } else if judged {
             let moment = Moment { window: Some((start, stop)), made: Some(stop + after), pending: !run.full };
-            let (hits, took) = timed(|| state.run(rule, &self.planner, &self.site, &self.rows, (start - before, until), moment));
+            let (hits, took) =
+                timed(|| state.run(rule, &self.planner, &self.site, &self.rows, (start - before, until), moment));
             *self.stats.seconds.entry(rule.code.clone()).or_default() += took;
             let hits = state.judged(hits);
             self.blindness.mark(rule, (start, stop), &hits);
@@ -362,7 +373,9 @@ impl Engine {
         }
         stats.not_evaluated.sort();
         let forgotten: u64 = self.states.iter().map(State::forgotten).sum();
-        for (bound, n) in [("memory", forgotten), ("absorb_list", self.fold.forgotten), ("open_findings", self.fold.closed_early)] {
+        for (bound, n) in
+            [("memory", forgotten), ("absorb_list", self.fold.forgotten), ("open_findings", self.fold.closed_early)]
+        {
             if n > 0 {
                 stats.dropped.insert(bound, n);
             }

@@ -10,13 +10,7 @@ use lidr_schema::{
     finding::{Activity, Confidence, Evidence, Resource, Severity, uid},
 };
 
-use crate::{
-    Finding,
-    absorb::Absorbing,
-    blind::Waits,
-    finding::Own,
-    proof::Proof,
-};
+use crate::{Finding, absorb::Absorbing, blind::Waits, finding::Own, proof::Proof};
 
 /// Rows that a finding shows.
 const MOST_EVIDENCE: usize = 20;
@@ -197,7 +191,9 @@ impl Fold {
             let activity = match (&open.written, closed) {
                 (Some(_), true) => Activity::Close,
                 (None, _) => Activity::Create,
-                (Some(before), false) if open.severity > before.severity || before.lidr.pending && !open.pending => Activity::Update,
+                (Some(before), false) if open.severity > before.severity || before.lidr.pending && !open.pending => {
+                    Activity::Update
+                }
                 _ => continue,
             };
             if let Some(finding) = self.line(&uid, activity, rules, facts) {
@@ -256,7 +252,8 @@ impl Fold {
 
     /// Every open finding as its last line would be now.
     pub(crate) fn lines(&self, rules: &[Rule], facts: &[Facts]) -> Vec<Finding> {
-        let mut out: Vec<Finding> = self.open.keys().filter_map(|uid| self.line(uid, Activity::Update, rules, facts)).collect();
+        let mut out: Vec<Finding> =
+            self.open.keys().filter_map(|uid| self.line(uid, Activity::Update, rules, facts)).collect();
         sort(&mut out);
         out
     }

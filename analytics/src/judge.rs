@@ -8,8 +8,8 @@ use arrow::{
 };
 use lidr_rules::Rule;
 use lidr_schema::{
-    hex,
     finding::{Resource, Severity},
+    hex,
 };
 
 use crate::{
@@ -45,7 +45,13 @@ pub(crate) struct Moment {
 }
 
 /// What a rule's results mean.
-pub(crate) fn hits(rule: &Rule, site: &Site, batches: &[RecordBatch], seen: &Seen<'_>, moment: Moment) -> Result<Vec<Hit>, String> {
+pub(crate) fn hits(
+    rule: &Rule,
+    site: &Site,
+    batches: &[RecordBatch],
+    seen: &Seen<'_>,
+    moment: Moment,
+) -> Result<Vec<Hit>, String> {
     let mut out = Vec::new();
     for batch in batches {
         let columns = Columns::new(batch)?;
@@ -64,14 +70,25 @@ pub(crate) fn hits(rule: &Rule, site: &Site, batches: &[RecordBatch], seen: &See
 fn times(rule: &Rule, batch: &RecordBatch) -> Result<Vec<Option<i64>>, String> {
     let name = if matches!(rule.body, lidr_rules::Body::Detection { .. }) { "due" } else { "at" };
     let column = batch.column_by_name(name).ok_or_else(|| format!("the query does not return `{name}`"))?;
-    let micros = cast(column, &DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()))).map_err(|e| e.to_string())?;
+    let micros =
+        cast(column, &DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()))).map_err(|e| e.to_string())?;
     let micros = micros.as_primitive_opt::<TimestampMicrosecondType>().ok_or("`at` is no time")?;
     Ok(micros.iter().collect())
 }
 
-fn one(rule: &Rule, site: &Site, columns: &Columns<'_>, row: usize, at: i64, seen: &Seen<'_>, moment: Moment) -> Result<Hit, String> {
+fn one(
+    rule: &Rule,
+    site: &Site,
+    columns: &Columns<'_>,
+    row: usize,
+    at: i64,
+    seen: &Seen<'_>,
+    moment: Moment,
+) -> Result<Hit, String> {
     let entity = rule.entity.iter().map(|e| {
-        let name = columns.entity(&e.col, &e.kind, row).ok_or_else(|| format!("the query does not return the entity `{}`", e.col))?;
+        let name = columns
+            .entity(&e.col, &e.kind, row)
+            .ok_or_else(|| format!("the query does not return the entity `{}`", e.col))?;
         Ok(Resource { kind: e.kind.clone(), name })
     });
     let severity = match (&rule.pending, moment.pending) {
@@ -179,7 +196,11 @@ impl<'a> Columns<'a> {
                 out.extend(ids.is_valid(row).then(|| ids.value(row)));
             } else if let Some(lists) = column.as_list_opt::<i32>().filter(|l| l.is_valid(row)) {
                 let list = lists.value(row);
-                out.extend(list.as_primitive_opt::<Int64Type>().into_iter().flat_map(|l| l.iter().flatten().collect::<Vec<_>>()));
+                out.extend(
+                    list.as_primitive_opt::<Int64Type>()
+                        .into_iter()
+                        .flat_map(|l| l.iter().flatten().collect::<Vec<_>>()),
+                );
             }
         }
         out

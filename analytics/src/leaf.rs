@@ -114,4 +114,3 @@ impl ExecutionPlan for LeafExec {
         Ok(Box::pin(MemoryStream::try_new(batches, Arc::clone(&self.schema), None)?))
     }
 }
-

@@ -22,7 +22,13 @@ pub fn text(finding: &Finding, colour: bool) -> String {
     };
     let mut out = String::new();
     // Writing to a String cannot fail.
-    let _ = writeln!(out, "{on}{:<8} {}{off}  {}{state}", finding.severity.name().to_uppercase(), finding.code, finding.title);
+    let _ = writeln!(
+        out,
+        "{on}{:<8} {}{off}  {}{state}",
+        finding.severity.name().to_uppercase(),
+        finding.code,
+        finding.title
+    );
     put(&mut out, "", &finding.message);
     put(&mut out, "when", &when(finding));
     put(&mut out, "evidence", &places(&finding.evidences));
@@ -65,10 +71,13 @@ fn places(evidences: &[Evidence]) -> String {
     let mut of_capture: BTreeMap<String, Vec<String>> = BTreeMap::new();
     let mut lines: Vec<String> = Vec::new();
     for evidence in evidences.iter().take(MOST_FRAMES) {
-        let text = |name: &str| evidence.data.get(name).map(|v| v.as_str().map_or_else(|| v.to_string(), str::to_owned));
+        let text =
+            |name: &str| evidence.data.get(name).map(|v| v.as_str().map_or_else(|| v.to_string(), str::to_owned));
         let (list, place) = match (text("frame"), text("file"), text("line")) {
             (_, Some(file), Some(line)) => (&mut lines, format!("{file}:{line}")),
-            (Some(frame), ..) => (of_capture.entry(text("capture").unwrap_or_default()).or_default(), format!("frame {frame}")),
+            (Some(frame), ..) => {
+                (of_capture.entry(text("capture").unwrap_or_default()).or_default(), format!("frame {frame}"))
+            }
             _ => continue,
         };
         if !list.contains(&place) {
@@ -115,7 +124,8 @@ mod tests {
 
     #[test]
     fn frames_stand_by_capture_and_lines_by_file() {
-        let place = |data: serde_json::Value| Evidence { data: data.as_object().unwrap().clone(), ..Evidence::default() };
+        let place =
+            |data: serde_json::Value| Evidence { data: data.as_object().unwrap().clone(), ..Evidence::default() };
         let all = [
             place(json!({"capture": "e-00000", "frame": 7})),
             place(json!({"file": "audit.ndjson", "line": 17})),

@@ -129,7 +129,8 @@ impl Planner {
             return Err(format!("the query is too long: {} characters, at most {MOST_SQL}", text.len()));
         }
         let text = fill(text, tunables)?;
-        let frame = self.runtime.block_on(self.context.sql_with_options(&text, read_only())).map_err(|e| one_line(&e))?;
+        let frame =
+            self.runtime.block_on(self.context.sql_with_options(&text, read_only())).map_err(|e| one_line(&e))?;
         self.finish(frame)
     }
 
@@ -149,9 +150,15 @@ impl Planner {
             Some(_) => Ok(format!("\"{name}\"")),
         };
         let columns = def.key.iter().chain(&def.value).map(column).collect::<Result<Vec<_>, _>>()?;
-        let test = |condition: &str, blank| if condition.trim().is_empty() { blank } else { format!("coalesce(({condition}), false)") };
+        let test = |condition: &str, blank| {
+            if condition.trim().is_empty() { blank } else { format!("coalesce(({condition}), false)") }
+        };
         if !def.rates.is_empty() {
-            let sums: Vec<_> = def.rates.iter().map(|name| format!("sum(coalesce(TRY_CAST(\"{name}\" AS BIGINT), 0)) AS \"{name}\"")).collect();
+            let sums: Vec<_> = def
+                .rates
+                .iter()
+                .map(|name| format!("sum(coalesce(TRY_CAST(\"{name}\" AS BIGINT), 0)) AS \"{name}\""))
+                .collect();
             let places: Vec<_> = (1..=columns.len()).map(|i| i.to_string()).collect();
             let text = format!(
                 "SELECT {}, {}, min(due) AS lidr_first, max(due) AS lidr_due, true AS lidr_add, false AS lidr_drop FROM \"{}\" \

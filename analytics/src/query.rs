@@ -272,7 +272,8 @@ mod tests {
         let lake = Lake::open(dir.path(), key().id()).unwrap();
         let all = lake.rows_of(&[Place::Line("x".into(), 1)].into()).unwrap();
         assert!(all.is_empty(), "{all:?}");
-        let capture = asked(dir.path(), &Site::default(), "SELECT capture FROM tasking LIMIT 1").unwrap().lines().unwrap();
+        let capture =
+            asked(dir.path(), &Site::default(), "SELECT capture FROM tasking LIMIT 1").unwrap().lines().unwrap();
         let capture: Value = serde_json::from_str(&capture).unwrap();
         let capture = capture["capture"].as_str().unwrap().to_owned();
         let (own, other) = (Place::Frame(capture.clone(), 2), Place::Frame("other-00000".into(), 1));

@@ -10,7 +10,10 @@ use std::{
 };
 
 use arrow::{
-    array::{Array, ArrayRef, AsArray, DictionaryArray, Int64Array, RecordBatch, TimestampMicrosecondArray, UInt32Array, UInt64Array},
+    array::{
+        Array, ArrayRef, AsArray, DictionaryArray, Int64Array, RecordBatch, TimestampMicrosecondArray, UInt32Array,
+        UInt64Array,
+    },
     compute::{concat_batches, interleave_record_batch},
     datatypes::{Int32Type, TimestampMicrosecondType, UInt32Type, UInt64Type},
     error::ArrowError,
@@ -86,11 +89,15 @@ impl<'a> Order<'a> {
     }
 
     fn compare(&self, row: usize, other: &Self, other_row: usize) -> Ordering {
-        let times = (self.due.value(row), self.ts.value(row)).cmp(&(other.due.value(other_row), other.ts.value(other_row)));
+        let times =
+            (self.due.value(row), self.ts.value(row)).cmp(&(other.due.value(other_row), other.ts.value(other_row)));
         times
             .then_with(|| word(self.sensor, row).cmp(word(other.sensor, other_row)))
             .then_with(|| word(self.capture, row).cmp(word(other.capture, other_row)))
-            .then_with(|| (self.frame.value(row), self.n.value(row)).cmp(&(other.frame.value(other_row), other.n.value(other_row))))
+            .then_with(|| {
+                (self.frame.value(row), self.n.value(row))
+                    .cmp(&(other.frame.value(other_row), other.n.value(other_row)))
+            })
     }
 }
 
@@ -118,7 +125,8 @@ impl Run {
 
     /// Runs of one table as one, in row order.
     fn merged(table: TableId, mut runs: Vec<Self>) -> Result<Self, ArrowError> {
-        let orders = runs.iter().map(|r| Order::of(&r.batch)).collect::<Option<Vec<_>>>().ok_or_else(|| headless(table))?;
+        let orders =
+            runs.iter().map(|r| Order::of(&r.batch)).collect::<Option<Vec<_>>>().ok_or_else(|| headless(table))?;
         let mut places: Vec<(usize, usize)> =
             runs.iter().enumerate().flat_map(|(number, run)| (0..run.len()).map(move |row| (number, row))).collect();
         let compare = |a: &(usize, usize), b: &(usize, usize)| match (orders.get(a.0), orders.get(b.0)) {
@@ -211,7 +219,8 @@ impl Run {
         let due = TimestampMicrosecondArray::from_value(watermark.saturating_add(1), late).with_timezone("UTC");
         let schema = behind.batch.schema();
         let columns = schema.fields().iter().zip(behind.batch.columns());
-        let columns = columns.map(|(f, c)| if f.name() == "due" { Arc::new(due.clone()) as ArrayRef } else { Arc::clone(c) });
+        let columns =
+            columns.map(|(f, c)| if f.name() == "due" { Arc::new(due.clone()) as ArrayRef } else { Arc::clone(c) });
         behind.batch = RecordBatch::try_new(Arc::clone(&schema), columns.collect())?;
         behind.origins.iter_mut().for_each(|o| o.late = true);
         Ok(if rest.len() == 0 { vec![behind] } else { vec![behind, rest] })
@@ -220,7 +229,12 @@ impl Run {
 
 impl Rows {
     /// Takes rows; gives the least and the greatest `due` among them.
-    pub(crate) fn push(&mut self, table: TableId, batch: RecordBatch, broker: Option<Arc<BrokerOrigin>>) -> Option<(i64, i64)> {
+    pub(crate) fn push(
+        &mut self,
+        table: TableId,
+        batch: RecordBatch,
+        broker: Option<Arc<BrokerOrigin>>,
+    ) -> Option<(i64, i64)> {
         let due = dues(&batch)?.values();
         let edges = (due.iter().copied().min()?, due.iter().copied().max()?);
         self.held += batch.num_rows() as u64;

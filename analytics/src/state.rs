@@ -56,7 +56,12 @@ pub(crate) fn lacks(rule: &Rule, site: &Site) -> Option<String> {
 
 impl State {
     /// Plans a rule and its memories.
-    pub(crate) fn new(rule: &Rule, planner: &Planner, site: &Site, options: &EngineOptions) -> Result<Self, EngineError> {
+    pub(crate) fn new(
+        rule: &Rule,
+        planner: &Planner,
+        site: &Site,
+        options: &EngineOptions,
+    ) -> Result<Self, EngineError> {
         let wrong = |message: String| EngineError::Rule { file: rule.file.clone(), message };
         let mut memories = BTreeMap::new();
         for (name, def) in &rule.remembers {
@@ -72,7 +77,8 @@ impl State {
         let events = plan.events();
         let sites = plan.tables.iter().filter(|t| lidr_rules::site::file_of(t).is_some()).cloned().collect();
         let without = rule.uses.iter().filter(|n| TableId::named(n).is_none() && !site.has(n)).cloned().collect();
-        let facts = Facts { site_hash: site.hash().to_owned(), key_id: options.key_id.clone(), without, suspends: Vec::new() };
+        let facts =
+            Facts { site_hash: site.hash().to_owned(), key_id: options.key_id.clone(), without, suspends: Vec::new() };
         Ok(Self {
             plan,
             events,
@@ -109,7 +115,11 @@ impl State {
         let step = w.sweep.map_or(1, |sweep| (sweep / w.size).max(1));
         let swept = (window + step - 1).div_euclid(step) * step;
         let empty = (swept - self.last_held.unwrap_or(swept)) / step;
-        if self.judges_nothing(rule) && empty <= MOST_EMPTY { Some(held.map_or(swept, |held| held.min(swept))) } else { held }
+        if self.judges_nothing(rule) && empty <= MOST_EMPTY {
+            Some(held.map_or(swept, |held| held.min(swept)))
+        } else {
+            held
+        }
     }
 
     /// Notes a window that is about to run.
@@ -138,10 +148,18 @@ impl State {
     }
 
     /// Runs the rule on rows of one table that have just come.
-    pub(crate) fn run_on(&mut self, rule: &Rule, planner: &Planner, site: &Site, run: &Run, seen: &RecordBatch) -> Result<Vec<Hit>, EngineError> {
+    pub(crate) fn run_on(
+        &mut self,
+        rule: &Rule,
+        planner: &Planner,
+        site: &Site,
+        run: &Run,
+        seen: &RecordBatch,
+    ) -> Result<Vec<Hit>, EngineError> {
         let slots = HashMap::from([(run.table().name().to_owned(), vec![seen.clone()])]);
         let moment = Moment { window: None, made: None, pending: false };
-        let find = |id: i64| named(id).filter(|(table, _)| *table == run.table()).and_then(|(_, ordinal)| run.row(ordinal));
+        let find =
+            |id: i64| named(id).filter(|(table, _)| *table == run.table()).and_then(|(_, ordinal)| run.row(ordinal));
         self.judge(rule, planner, site, slots, &Seen(&find), moment)
     }
 
@@ -160,7 +178,12 @@ impl State {
         judge::hits(rule, site, &batches, seen, moment).map_err(|m| failed(rule, m))
     }
 
-    fn context(&mut self, site: &Site, start: i64, slots: &mut HashMap<String, Vec<RecordBatch>>) -> Result<(), String> {
+    fn context(
+        &mut self,
+        site: &Site,
+        start: i64,
+        slots: &mut HashMap<String, Vec<RecordBatch>>,
+    ) -> Result<(), String> {
         for (name, memory) in &mut self.memories {
             slots.insert(name.clone(), vec![memory.table(start)?]);
         }
@@ -173,7 +196,14 @@ impl State {
     }
 
     /// Writes the memory from the rows due in [start, end), in row order.
-    pub(crate) fn learn(&mut self, rule: &Rule, planner: &Planner, rows: &Rows, start: i64, end: i64) -> Result<(), EngineError> {
+    pub(crate) fn learn(
+        &mut self,
+        rule: &Rule,
+        planner: &Planner,
+        rows: &Rows,
+        start: i64,
+        end: i64,
+    ) -> Result<(), EngineError> {
         for memory in self.memories.values_mut() {
             let table = memory.def.from;
             if !rows.any(table, start, end) {
@@ -200,7 +230,8 @@ impl State {
 
     /// Why the rule is not evaluated, if that turned out on the way, and whether it is so in some windows only.
     pub(crate) fn reason(&self) -> Option<(String, bool)> {
-        let past = || (self.past_end > 0 && self.judged == 0).then(|| "its windows go past the end of the input".to_owned());
+        let past =
+            || (self.past_end > 0 && self.judged == 0).then(|| "its windows go past the end of the input".to_owned());
         let partly = self.failed.is_none() && self.judged > 0;
         let reason = self.failed.clone().or_else(|| self.suspended.reason(self.windows)).or_else(past)?;
         Some((reason, partly))

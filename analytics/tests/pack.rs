@@ -16,7 +16,9 @@ fn every_rule_of_the_pack_plans_and_its_cases_hold() {
         run_cases(rule).into_iter().filter_map(|r| Some(format!("{}, {}: {}", rule.code, r.name, r.problem?))).collect()
     };
     let next = AtomicUsize::new(0);
-    let some = || -> Vec<String> { std::iter::from_fn(|| rules.get(next.fetch_add(1, Ordering::Relaxed))).flat_map(failed).collect() };
+    let some = || -> Vec<String> {
+        std::iter::from_fn(|| rules.get(next.fetch_add(1, Ordering::Relaxed))).flat_map(failed).collect()
+    };
     let failed: Vec<String> = thread::scope(|scope| {
         let cores = thread::available_parallelism().map_or(1, usize::from);
         let threads: Vec<_> = (0..cores).map(|_| scope.spawn(some)).collect();

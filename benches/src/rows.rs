@@ -85,6 +85,9 @@ pub fn hashes(file: &Path, workers: usize) -> anyhow::Result<String> {
         writeln!(out, "{name} {} {rows} {:016x}", table.name(), hasher.finish())?;
     }
     let Summary { decoded, skipped, oddities, dropped, flows, .. } = &summary;
-    writeln!(out, "{name} flows {flows} decoded {decoded:?} skipped {skipped:?} oddities {oddities:?} dropped {dropped:?}")?;
+    writeln!(
+        out,
+        "{name} flows {flows} decoded {decoded:?} skipped {skipped:?} oddities {oddities:?} dropped {dropped:?}"
+    )?;
     Ok(out)
 }

@@ -12,7 +12,11 @@ use arrow::{
 };
 use lidr_schema::{Head, Store, TableId, table::tasking};
 
-use crate::{behind::Taps, sink::{Sink, SinkError}, worker::Chunk};
+use crate::{
+    behind::Taps,
+    sink::{Sink, SinkError},
+    worker::Chunk,
+};
 
 /// Rows of one batch that leaves.
 const BATCH: usize = 8192;
@@ -88,7 +92,10 @@ impl Order {
             let first = self.tables.entry(table).or_default().add(batch);
             debug_assert!(first > self.told, "a row of {} is due at {first}, promised was {}", table.name(), self.told);
         }
-        debug_assert!(chunk.tasking.iter().all(|(head, _)| head.due.0 > self.told), "a request is due before a promise");
+        debug_assert!(
+            chunk.tasking.iter().all(|(head, _)| head.due.0 > self.told),
+            "a request is due before a promise"
+        );
         self.tasking.extend(chunk.tasking);
         if let Some(floor) = self.floors.get_mut(source) {
             *floor = chunk.floor.max(*floor);
@@ -119,7 +126,10 @@ impl Order {
             return;
         }
         now.sort_by_cached_key(|(head, _)| head.key());
-        for tie in now.chunk_by_mut(|(a, _), (b, _)| (a.due, a.ts, a.frame, a.n) == (b.due, b.ts, b.frame, b.n)).filter(|t| t.len() > 1) {
+        for tie in now
+            .chunk_by_mut(|(a, _), (b, _)| (a.due, a.ts, a.frame, a.n) == (b.due, b.ts, b.frame, b.n))
+            .filter(|t| t.len() > 1)
+        {
             tie.sort_by_cached_key(|(head, row)| (head.key(), format!("{row:?}")));
         }
         let mut columns = tasking::Columns::default();
@@ -184,7 +194,8 @@ impl Pending {
 
     /// The rows of these places as one batch.
     fn gather(&self, part: &[Place]) -> Result<RecordBatch, ArrowError> {
-        let mut numbers: Vec<u32> = part.chunk_by(|a, b| a.batch == b.batch).filter_map(|run| Some(run.first()?.batch)).collect();
+        let mut numbers: Vec<u32> =
+            part.chunk_by(|a, b| a.batch == b.batch).filter_map(|run| Some(run.first()?.batch)).collect();
         numbers.sort_unstable();
         numbers.dedup();
         if let [one] = numbers.as_slice()
@@ -210,14 +221,19 @@ fn sorted(places: Vec<Place>) -> Vec<Place> {
 
 /// The places of a batch's rows, read from its own columns.
 fn places(batch: &RecordBatch, number: u32) -> Vec<Place> {
-    fn column<'a, T: arrow::array::ArrowPrimitiveType>(batch: &'a RecordBatch, name: &str) -> Option<&'a PrimitiveArray<T>> {
+    fn column<'a, T: arrow::array::ArrowPrimitiveType>(
+        batch: &'a RecordBatch,
+        name: &str,
+    ) -> Option<&'a PrimitiveArray<T>> {
         batch.column_by_name(name)?.as_primitive_opt::<T>()
     }
     let due = column::<TimestampMicrosecondType>(batch, "due");
     let ts = column::<TimestampMicrosecondType>(batch, "ts");
     let (frame, n) = (column::<UInt64Type>(batch, "frame"), column::<UInt32Type>(batch, "n"));
     let capture = batch.column_by_name("capture").and_then(|c| c.as_dictionary_opt::<Int32Type>());
-    let (Some(due), Some(ts), Some(frame), Some(n), Some(capture)) = (due, ts, frame, n, capture) else { return Vec::new() };
+    let (Some(due), Some(ts), Some(frame), Some(n), Some(capture)) = (due, ts, frame, n, capture) else {
+        return Vec::new();
+    };
     let inputs = inputs(capture);
     let keys = capture.keys();
     (0..batch.num_rows())
@@ -236,7 +252,9 @@ fn places(batch: &RecordBatch, number: u32) -> Vec<Place> {
 /// The ordinal behind each name `epoch-NNNNN` of the dictionary.
 fn inputs(capture: &DictionaryArray<Int32Type>) -> Vec<u16> {
     let names: Option<&StringArray> = capture.values().as_string_opt::<i32>();
-    let ordinal = |name: Option<&str>| name.and_then(|n| n.rsplit_once('-')).and_then(|(_, n)| n.parse().ok()).unwrap_or_default();
+    let ordinal = |name: Option<&str>| {
+        name.and_then(|n| n.rsplit_once('-')).and_then(|(_, n)| n.parse().ok()).unwrap_or_default()
+    };
     names.into_iter().flat_map(|n| n.iter().map(ordinal)).collect()
 }
 
@@ -247,7 +265,9 @@ mod tests {
     use super::*;
 
     fn batch(names: &[&str]) -> RecordBatch {
-        let row = |name: &&str| serde_json::from_value(serde_json::json!({ "due": 5, "ts": 5, "frame": 1, "qname": name })).unwrap();
+        let row = |name: &&str| {
+            serde_json::from_value(serde_json::json!({ "due": 5, "ts": 5, "frame": 1, "qname": name })).unwrap()
+        };
         let rows: Vec<_> = names.iter().map(row).collect();
         dynamic::from_json(TableId::Dns.def(), &rows, &Key::from_hex(&"00".repeat(32)).unwrap()).unwrap()
     }

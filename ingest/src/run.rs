@@ -59,7 +59,17 @@ impl Config {
     #[must_use]
     pub fn new(sensor: &str, workers: usize, key: Key, epoch: &str) -> Self {
         let (sensor, epoch) = (sensor.to_owned(), epoch.to_owned());
-        Self { sensor, workers: workers.max(1), key, epoch, most_flows: MOST_FLOWS, count_keys: false, chunk: CHUNK, ports: Ports::default(), without: Vec::new() }
+        Self {
+            sensor,
+            workers: workers.max(1),
+            key,
+            epoch,
+            most_flows: MOST_FLOWS,
+            count_keys: false,
+            chunk: CHUNK,
+            ports: Ports::default(),
+            without: Vec::new(),
+        }
     }
 }
 

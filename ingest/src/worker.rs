@@ -97,7 +97,9 @@ impl Worker {
     pub(crate) fn records(&mut self, records: &[Record]) {
         for part in records.chunks(AHEAD) {
             // Their flows lie all over the memory: fetched one after another, without waiting for each, they are at hand below.
-            let warm = |r: &Record| self.flows.find(r.hash, &r.key).and_then(|slot| self.flows.get(slot)).map_or(0, Flow::warm);
+            let warm = |r: &Record| {
+                self.flows.find(r.hash, &r.key).and_then(|slot| self.flows.get(slot)).map_or(0, Flow::warm)
+            };
             std::hint::black_box(part.iter().map(warm).fold(0, |all, one| all ^ one));
             part.iter().for_each(|record| self.record(record));
         }
@@ -232,7 +234,11 @@ impl Worker {
 
     /// Takes the rows so far; `tick` has been called with the same clock.
     pub(crate) fn take(&mut self, clock: i64) -> Chunk {
-        Chunk { batches: self.stores.finish(), tasking: std::mem::take(&mut self.tasking), floor: clock.saturating_sub(DISORDER + 1) }
+        Chunk {
+            batches: self.stores.finish(),
+            tasking: std::mem::take(&mut self.tasking),
+            floor: clock.saturating_sub(DISORDER + 1),
+        }
     }
 
     /// The end of all inputs: what is held is due at min(its deadline, clock).

@@ -16,10 +16,10 @@ pub mod site;
 mod sql;
 mod units;
 
-pub use load::{RuleSet, load, parse_file, text};
-pub use model::{Absorb, Body, Case, Entity, Expect, Expr, Literal, Op, Remember, Rule, Test, Tunable, Window};
 pub use lidr_schema::problem::Problem;
 use lidr_schema::{problem, yaml};
+pub use load::{RuleSet, load, parse_file, text};
+pub use model::{Absorb, Body, Case, Entity, Expect, Expr, Literal, Op, Remember, Rule, Test, Tunable, Window};
 pub use units::duration;
 
 #[cfg(test)]

@@ -101,7 +101,8 @@ fn suspending(rule: &Rule, keys: &Keys<'_>, report: &mut Report) {
     }
     if rule.entity.len() != 1 {
         let had = rule.entity.len();
-        report.error(keys.at("entity"), format!("`suspends`: needed one `entity`, the sensor that was blind, had {had}"));
+        report
+            .error(keys.at("entity"), format!("`suspends`: needed one `entity`, the sensor that was blind, had {had}"));
     }
     if rule.pending.is_some() {
         report.error(keys.at("pending"), "`suspends`: needed no `pending`: what is not sure yet makes no window blind");
@@ -116,7 +117,10 @@ fn memories(rule: &Rule, keys: &Keys<'_>, report: &mut Report) {
         }
         let columns = memory.rates.iter().filter_map(|c| memory.from.def().column(c));
         for column in columns.filter(|c| !c.data_type.is_numeric()) {
-            report.error(keys.at("remembers"), format!("{what}: `rates` needed columns of numbers, had `{}`", column.name));
+            report.error(
+                keys.at("remembers"),
+                format!("{what}: `rates` needed columns of numbers, had `{}`", column.name),
+            );
         }
     }
 }

@@ -61,7 +61,11 @@ pub fn text(rule: &Rule) -> Result<String, Problem> {
         return Ok((*text).to_owned());
     }
     let text = fs::read_to_string(&rule.file).map_err(|e| wrong(format!("cannot be read: {e}")))?;
-    if hash(&text) == rule.sha256 { Ok(text) } else { Err(wrong("it was changed since the rules were loaded".to_owned())) }
+    if hash(&text) == rule.sha256 {
+        Ok(text)
+    } else {
+        Err(wrong("it was changed since the rules were loaded".to_owned()))
+    }
 }
 
 fn hash(text: &str) -> String {
@@ -127,7 +131,8 @@ impl Loading {
         }
         let mut wrong = Vec::new();
         for (rule, absorb) in self.rules.values().flat_map(|r| r.absorbs.iter().map(move |a| (r, a))) {
-            let mut say = |message: String| wrong.push(Problem { file: rule.file.clone(), line: Some(absorb.line), message });
+            let mut say =
+                |message: String| wrong.push(Problem { file: rule.file.clone(), line: Some(absorb.line), message });
             let Some(other) = self.rules.get(&absorb.code).or_else(|| pack.rules.get(&absorb.code)) else {
                 let near = nearest(&absorb.code, self.rules.keys().chain(pack.rules.keys()).map(String::as_str));
                 say(format!("`absorbs`: no rule `{}`{}", absorb.code, hint(&near)));

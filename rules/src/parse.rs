@@ -259,7 +259,9 @@ fn remembers(keys: &Keys<'_>, report: &mut Report) -> BTreeMap<String, Remember>
         if memory.key.is_empty() {
             report.error(node.line, format!("{what}: needed `key`"));
         }
-        for column in memory.key.iter().chain(&memory.value).chain(&memory.rates).filter(|c| from.def().column(c).is_none()) {
+        for column in
+            memory.key.iter().chain(&memory.value).chain(&memory.rates).filter(|c| from.def().column(c).is_none())
+        {
             report.unknown(
                 node.line,
                 &format!("{what}: table `{from_name}` has no column"),

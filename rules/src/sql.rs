@@ -188,7 +188,8 @@ mod tests {
 
     #[test]
     fn texts_of_a_call_are_its_own() {
-        let sql = Sql::read("SELECT cidr(ip('10.0.0.1'), '10.0.0.0/8'), 'x' FROM t WHERE cidr(a, b) OR cidr(a, '::/0')");
+        let sql =
+            Sql::read("SELECT cidr(ip('10.0.0.1'), '10.0.0.0/8'), 'x' FROM t WHERE cidr(a, b) OR cidr(a, '::/0')");
         assert_eq!(sql.literals("cidr"), ["10.0.0.0/8", "::/0"]);
         assert_eq!(sql.literals("ip"), ["10.0.0.1"]);
     }

@@ -165,7 +165,10 @@ fn addresses_and_absorbed_columns_are_checked_before_anything_runs() {
     assert!(with("actor = ip('10.0.0')").contains("`ip` needed an address such as 10.0.0.1, had `10.0.0`"));
     assert_eq!(with("cidr(actor, '10.0.0.0/8') AND actor <> ip('10.0.0.1') AND ne <> ip('::1')"), "");
     let absorbs = |by: &str| said(OWN, "entity: [{col", &format!("absorbs: [{{code: LI-04{by}}}]\nentity: [{{col"));
-    assert!(absorbs(", by: [actr]").contains("r.yml:9: `absorbs`: the query returns no column `actr`, did you mean `actor`?"));
+    assert!(
+        absorbs(", by: [actr]")
+            .contains("r.yml:9: `absorbs`: the query returns no column `actr`, did you mean `actor`?")
+    );
     assert!(absorbs("").contains("r.yml:9: `absorbs`: needed `by`"));
     assert_eq!(absorbs(", by: [actor]"), "");
 }
@@ -191,7 +194,9 @@ fn what_makes_a_window_blind_is_one_sensor_and_is_sure() {
 
 #[test]
 fn rates_are_of_numbers_and_stand_alone() {
-    let memory = |m: &str| said(OWN, "entity: [{col", &format!("remembers: {{m: {{from: tasking, key: [ne], {m}}}}}\nentity: [{{col"));
+    let memory = |m: &str| {
+        said(OWN, "entity: [{col", &format!("remembers: {{m: {{from: tasking, key: [ne], {m}}}}}\nentity: [{{col"))
+    };
     assert_eq!(memory("rates: [varbinds]"), "");
     assert!(memory("rates: [varbnds]").contains("has no column `varbnds`, did you mean `varbinds`?"));
     assert!(memory("rates: [op]").contains("`rates` needed columns of numbers, had `op`"));

@@ -14,7 +14,14 @@ use crate::{
     },
 };
 
-const SITES: [&str; 6] = ["www.example.com", "news.example.org", "mail.example.net", "cdn.example.com", "shop.example.org", "maps.example.net"];
+const SITES: [&str; 6] = [
+    "www.example.com",
+    "news.example.org",
+    "mail.example.net",
+    "cdn.example.com",
+    "shop.example.org",
+    "maps.example.net",
+];
 
 /// Adds about so many packets, and the polling that goes on whatever the volume.
 pub(crate) fn write(net: &mut Net, packets: u64) -> Result<(), ScenarioError> {
@@ -62,7 +69,9 @@ fn tunnel(net: &mut Net) -> Wrap {
 }
 
 fn poll(net: &mut Net, now: i64, router: Ipv4Addr) -> Result<(), ScenarioError> {
-    let binds = |value: Value, octets: Value| vec![(vec![1, 3, 6, 1, 2, 1, 1, 3, 0], value), (vec![1, 3, 6, 1, 2, 1, 2, 2, 1, 10, 1], octets)];
+    let binds = |value: Value, octets: Value| {
+        vec![(vec![1, 3, 6, 1, 2, 1, 1, 3, 0], value), (vec![1, 3, 6, 1, 2, 1, 2, 2, 1, 10, 1], octets)]
+    };
     let (port, id) = (net.rng.port(), i64::from(net.rng.word() >> 2));
     let community = Security::Community("monitor");
     let mut none = |_: usize| Vec::new();
@@ -110,7 +119,13 @@ fn lookup(net: &mut Net, now: i64, wrap: Wrap) -> Result<(), ScenarioError> {
     let address = server(net);
     net.udp(now, wrap, at(client, port), at(RESOLVER, 53), &dns::query(id, site, 1))?;
     let delay = net.rng.span(300, 20_000);
-    net.udp(now + delay, wrap.back(), at(RESOLVER, 53), at(client, port), &dns::answer(id, site, 1, Some(address.into())))
+    net.udp(
+        now + delay,
+        wrap.back(),
+        at(RESOLVER, 53),
+        at(client, port),
+        &dns::answer(id, site, 1, Some(address.into())),
+    )
 }
 
 fn secure(net: &mut Net, now: i64, wrap: Wrap) -> Result<(), ScenarioError> {

@@ -25,7 +25,10 @@ pub(crate) fn at(ip: Ipv4Addr, port: u16) -> SocketAddr {
 
 /// The site folder but for the register of orders.
 pub(crate) const TABLES: &[(&str, &str)] = &[
-    ("site.toml", "carrier = \"Example Telecom\"\ndomain = \"example.net\"\nown_asn = 64500\ntime_zone = \"Europe/Berlin\"\n"),
+    (
+        "site.toml",
+        "carrier = \"Example Telecom\"\ndomain = \"example.net\"\nown_asn = 64500\ntime_zone = \"Europe/Berlin\"\n",
+    ),
     ("zones.csv", ZONES),
     ("policy.csv", POLICY),
     ("devices.csv", DEVICES),
@@ -35,9 +38,18 @@ pub(crate) const TABLES: &[(&str, &str)] = &[
     ("mirror_sessions.csv", "device,destination,kind,session\npe2,10.20.0.40,erspan,3\n"),
     ("tunnels.csv", "device,peer,kind,note\npe1,10.255.0.2,gre,backbone\npe1,10.255.0.2,vxlan,customers' networks\n"),
     ("allow.csv", "kind,address,port,note\nbastion,10.20.0.10,22,jump1\nnms,10.20.0.20,161,nms1\n"),
-    ("accounts.csv", "user,role,hosts,on_call,hours\nli-admf,li-operator,10.66.0.10,true,\nops7,engineer,10.20.0.31,false,0;1;2;3;4@7-18\n"),
-    ("sensors.csv", "name,sees,x1_clear_port,note\nlocal,core;mgmt;li-admin;li-mediation,8443,the tap of the scenarios; X1 is decrypted for it\n"),
-    ("tickets.csv", "id,user,objects,from,to,approved_by,note\nCHG-100,eng3,pe2,2026-11-19T22:00:00Z,2026-11-19T23:00:00Z,lead1,line card\n"),
+    (
+        "accounts.csv",
+        "user,role,hosts,on_call,hours\nli-admf,li-operator,10.66.0.10,true,\nops7,engineer,10.20.0.31,false,0;1;2;3;4@7-18\n",
+    ),
+    (
+        "sensors.csv",
+        "name,sees,x1_clear_port,note\nlocal,core;mgmt;li-admin;li-mediation,8443,the tap of the scenarios; X1 is decrypted for it\n",
+    ),
+    (
+        "tickets.csv",
+        "id,user,objects,from,to,approved_by,note\nCHG-100,eng3,pe2,2026-11-19T22:00:00Z,2026-11-19T23:00:00Z,lead1,line card\n",
+    ),
 ];
 
 const ZONES: &str = "\

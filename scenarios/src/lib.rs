@@ -173,7 +173,8 @@ pub fn write(name: &str, dir: &Path, options: &Options) -> Result<Written, Scena
     };
     let site = dir.join("site");
     fs::create_dir_all(&site).map_err(io(&site))?;
-    let of_lab = lab::TABLES.iter().copied().filter(|(table, _)| !scenario.site.iter().any(|(other, _)| other == table));
+    let of_lab =
+        lab::TABLES.iter().copied().filter(|(table, _)| !scenario.site.iter().any(|(other, _)| other == table));
     for (table, text) in of_lab.chain(scenario.site.iter().copied()).chain([("warrants.csv", scenario.warrants)]) {
         let path = site.join(table);
         fs::write(&path, text).map_err(io(&path))?;

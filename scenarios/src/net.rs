@@ -64,7 +64,14 @@ impl Net {
     }
 
     /// Sends a UDP datagram.
-    pub(crate) fn udp(&mut self, at: i64, wrap: Wrap, from: SocketAddr, to: SocketAddr, payload: &[u8]) -> Result<(), ScenarioError> {
+    pub(crate) fn udp(
+        &mut self,
+        at: i64,
+        wrap: Wrap,
+        from: SocketAddr,
+        to: SocketAddr,
+        payload: &[u8],
+    ) -> Result<(), ScenarioError> {
         let builder = PacketBuilder::ip(self.ip(from.ip(), to.ip())?).udp(from.port(), to.port());
         let mut packet = Vec::with_capacity(payload.len() + 48);
         builder.write(&mut packet, payload).map_err(|e| ScenarioError::Packet(e.to_string()))?;
@@ -72,7 +79,15 @@ impl Net {
     }
 
     /// Sends a TCP segment.
-    pub(crate) fn tcp(&mut self, at: i64, wrap: Wrap, from: IpAddr, to: IpAddr, head: TcpHeader, payload: &[u8]) -> Result<(), ScenarioError> {
+    pub(crate) fn tcp(
+        &mut self,
+        at: i64,
+        wrap: Wrap,
+        from: IpAddr,
+        to: IpAddr,
+        head: TcpHeader,
+        payload: &[u8],
+    ) -> Result<(), ScenarioError> {
         let builder = PacketBuilder::ip(self.ip(from, to)?).tcp_header(head);
         let mut packet = Vec::with_capacity(payload.len() + 80);
         builder.write(&mut packet, payload).map_err(|e| ScenarioError::Packet(e.to_string()))?;
@@ -83,7 +98,12 @@ impl Net {
         match (from, to) {
             (IpAddr::V4(from), IpAddr::V4(to)) => Ok(IpHeaders::Ipv4(self.v4(from, to), Default::default())),
             (IpAddr::V6(from), IpAddr::V6(to)) => {
-                let head = Ipv6Header { hop_limit: 61, source: from.octets(), destination: to.octets(), ..Ipv6Header::default() };
+                let head = Ipv6Header {
+                    hop_limit: 61,
+                    source: from.octets(),
+                    destination: to.octets(),
+                    ..Ipv6Header::default()
+                };
                 Ok(IpHeaders::Ipv6(head, Default::default()))
             }
             _ => Err(ScenarioError::Packet(format!("both ends need one IP version, {from} and {to} differ"))),
@@ -110,7 +130,9 @@ impl Net {
                 let inner = [&[0, 0], kind.as_slice(), &packet].concat();
                 let mut outer = Vec::with_capacity(inner.len() + 20);
                 let head = IpHeaders::Ipv4(self.v4(a, b), Default::default());
-                PacketBuilder::ip(head).write(&mut outer, IpNumber::GRE, &inner).map_err(|e| ScenarioError::Packet(e.to_string()))?;
+                PacketBuilder::ip(head)
+                    .write(&mut outer, IpNumber::GRE, &inner)
+                    .map_err(|e| ScenarioError::Packet(e.to_string()))?;
                 self.frame(at, a.into(), b.into(), &outer)
             }
             Wrap::Vxlan(a, b, vni) => {
@@ -134,7 +156,10 @@ impl Net {
     fn frame(&mut self, at: i64, from: IpAddr, to: IpAddr, packet: &[u8]) -> Result<(), ScenarioError> {
         let frame = [ethernet(from, to).as_slice(), packet].concat();
         if frame.len() > MAX_FRAME {
-            return Err(ScenarioError::Packet(format!("a frame may have {MAX_FRAME} octets, this one has {}: send less at once", frame.len())));
+            return Err(ScenarioError::Packet(format!(
+                "a frame may have {MAX_FRAME} octets, this one has {}: send less at once",
+                frame.len()
+            )));
         }
         self.trace.push(at, &frame);
         Ok(())

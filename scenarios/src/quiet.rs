@@ -85,14 +85,16 @@ const WEST: Ipv4Addr = Ipv4Addr::new(10, 66, 0, 21);
 const LEMF: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 10);
 const END: i64 = START + 85 * MINUTE;
 
-const EMERGENCY: Task = Task { xid: "4c1d7e4e-3c57-4f43-9f63-4f3c2b6e0013", imsi: "001010555000111", did: TASK_A.did, liid: "LIID-000125" };
+const EMERGENCY: Task =
+    Task { xid: "4c1d7e4e-3c57-4f43-9f63-4f3c2b6e0013", imsi: "001010555000111", did: TASK_A.did, liid: "LIID-000125" };
 const SHARED: Task = Task {
     xid: "4c1d7e4e-3c57-4f43-9f63-4f3c2b6e0014",
     imsi: "001010555000222",
     did: "19867c20-8c94-473e-b9cd-8b72b7b05fd4;5f2c8f0e-3f0d-4a73-9a53-6d0c9e5a7b11",
     liid: "LIID-000126",
 };
-const TEST: Task = Task { xid: "4c1d7e4e-3c57-4f43-9f63-4f3c2b6e0015", imsi: "001019999999999", did: TASK_A.did, liid: "LIID-000127" };
+const TEST: Task =
+    Task { xid: "4c1d7e4e-3c57-4f43-9f63-4f3c2b6e0015", imsi: "001019999999999", did: TASK_A.did, liid: "LIID-000127" };
 
 /// The whole day.
 pub(crate) fn day(net: &mut Net) -> Result<(), ScenarioError> {
@@ -146,9 +148,29 @@ fn people(net: &mut Net) {
     let lims = "\"element\":{\"name\":\"lims1\",\"address\":\"10.66.0.11\"}";
     line(1, "officer1", "10.66.0.6", "login", ",\"server\":\"10.66.0.11\"");
     line(1, "clerk1", "10.66.0.4", "login", ",\"server\":\"10.66.0.11\"");
-    line(8, "clerk1", "10.66.0.4", "order.create", &format!(",\"order\":\"O-2026-013\",\"approver\":\"officer1\",\"state\":\"pending\",{lims}"));
-    line(20, "clerk1", "10.66.0.4", "order.renew", &format!(",\"order\":\"O-2026-012\",\"approver\":\"officer1\",\"end\":\"2027-01-31T00:00:00Z\",\"state\":\"approved\",{lims}"));
-    line(23, "officer1", "10.66.0.6", "order.approve", &format!(",\"order\":\"O-2026-012\",\"state\":\"approved\",{lims}"));
+    line(
+        8,
+        "clerk1",
+        "10.66.0.4",
+        "order.create",
+        &format!(",\"order\":\"O-2026-013\",\"approver\":\"officer1\",\"state\":\"pending\",{lims}"),
+    );
+    line(
+        20,
+        "clerk1",
+        "10.66.0.4",
+        "order.renew",
+        &format!(
+            ",\"order\":\"O-2026-012\",\"approver\":\"officer1\",\"end\":\"2027-01-31T00:00:00Z\",\"state\":\"approved\",{lims}"
+        ),
+    );
+    line(
+        23,
+        "officer1",
+        "10.66.0.6",
+        "order.approve",
+        &format!(",\"order\":\"O-2026-012\",\"state\":\"approved\",{lims}"),
+    );
     line(30, "auditor1", "10.66.0.7", "login", ",\"server\":\"10.66.0.11\"");
     line(31, "auditor1", "10.66.0.7", "order.export", &format!(",\"rows\":4000,{lims}"));
 }

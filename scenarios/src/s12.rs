@@ -70,7 +70,8 @@ pub(crate) fn lawful(net: &mut Net) -> Result<(), ScenarioError> {
     let renewal = ",\"order\":\"O-2026-022\",\"approver\":\"officer1\",\"end\":\"2026-12-21T00:00:00Z\",\"state\":\"approved\",\
                    \"element\":{\"name\":\"lims1\",\"address\":\"10.66.0.11\"}";
     line(net, START + 6 * MINUTE, "clerk1", "10.66.0.4", "order.renew", renewal);
-    let approval = ",\"order\":\"O-2026-022\",\"state\":\"approved\",\"element\":{\"name\":\"lims1\",\"address\":\"10.66.0.11\"}";
+    let approval =
+        ",\"order\":\"O-2026-022\",\"state\":\"approved\",\"element\":{\"name\":\"lims1\",\"address\":\"10.66.0.11\"}";
     line(net, START + 9 * MINUTE, "officer1", "10.66.0.6", "order.approve", approval);
     line(net, START + 30 * MINUTE, "auditor1", "10.66.0.7", "login", ",\"server\":\"10.66.0.11\"");
     let export = ",\"rows\":4000,\"element\":{\"name\":\"lims1\",\"address\":\"10.66.0.11\"}";

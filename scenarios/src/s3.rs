@@ -70,7 +70,15 @@ fn filter(column: u32, id: u32) -> Vec<u32> {
 }
 
 /// A request and its answer, from a port of its own as managers do.
-fn ask(net: &mut Net, now: i64, from: Ipv4Addr, security: &Security, op: Op, binds: &[Bind], answer: &[Bind]) -> Result<(), ScenarioError> {
+fn ask(
+    net: &mut Net,
+    now: i64,
+    from: Ipv4Addr,
+    security: &Security,
+    op: Op,
+    binds: &[Bind],
+    answer: &[Bind],
+) -> Result<(), ScenarioError> {
     let port = net.rng.port();
     let id = i64::from(net.rng.word() >> 1);
     let mut rng = net.rng.clone();
@@ -114,7 +122,8 @@ fn set_up(net: &mut Net, now: i64, from: Ipv4Addr, security: &Security, tap: &Ta
 }
 
 fn switch_on(net: &mut Net, now: i64, from: Ipv4Addr, security: &Security, tap: &Tap) -> Result<(), ScenarioError> {
-    let binds = [(stream(2, tap.id), Value::Int(1)), (stream(3, tap.id), Value::Int(1)), (stream(6, tap.id), Value::Int(4))];
+    let binds =
+        [(stream(2, tap.id), Value::Int(1)), (stream(3, tap.id), Value::Int(1)), (stream(6, tap.id), Value::Int(4))];
     ask(net, now, from, security, Op::Set, &binds, &binds)
 }
 
@@ -162,7 +171,14 @@ pub(crate) fn attack(net: &mut Net) -> Result<(), ScenarioError> {
     }
     // 2037-01-01T00:00:00Z: as far away as the clock of many an agent goes.
     let timeout = 2_114_380_800 * SECOND;
-    let tap = Tap { id: 7001, target: Ipv4Addr::new(100, 64, 1, 77), to: Ipv4Addr::new(203, 0, 113, 80), port: 1813, quiet: true, timeout };
+    let tap = Tap {
+        id: 7001,
+        target: Ipv4Addr::new(100, 64, 1, 77),
+        to: Ipv4Addr::new(203, 0, 113, 80),
+        port: 1813,
+        quiet: true,
+        timeout,
+    };
     set_up(net, began + 3 * MINUTE, INTRUDER, &STOLEN, &tap)?;
     switch_on(net, began + 4 * MINUTE, INTRUDER, &STOLEN, &tap)?;
     product(net, began + 5 * MINUTE, START + 80 * MINUTE, &tap)

@@ -71,7 +71,9 @@ pub(crate) fn order(net: &mut Net, now: i64, ask: Ask) -> Result<(), ScenarioErr
 
 /// The same from another administration function.
 pub(crate) fn order_from(net: &mut Net, from: Ipv4Addr, now: i64, ask: Ask) -> Result<(), ScenarioError> {
-    exchange(net, from, now, |at, transaction| (x1::request(ask, at, PARTIES, transaction), x1::done(ask, at, PARTIES, transaction)))
+    exchange(net, from, now, |at, transaction| {
+        (x1::request(ask, at, PARTIES, transaction), x1::done(ask, at, PARTIES, transaction))
+    })
 }
 
 /// The administration function asks for every task and gets these.
@@ -81,10 +83,17 @@ pub(crate) fn list(net: &mut Net, now: i64, tasks: &[Task]) -> Result<(), Scenar
 
 /// The same from another administration function.
 pub(crate) fn list_from(net: &mut Net, from: Ipv4Addr, now: i64, tasks: &[Task]) -> Result<(), ScenarioError> {
-    exchange(net, from, now, |at, transaction| (x1::request(Ask::List, at, PARTIES, transaction), x1::listed(tasks, at, PARTIES, transaction)))
+    exchange(net, from, now, |at, transaction| {
+        (x1::request(Ask::List, at, PARTIES, transaction), x1::listed(tasks, at, PARTIES, transaction))
+    })
 }
 
-fn exchange(net: &mut Net, from: Ipv4Addr, now: i64, say: impl FnOnce(i64, &str) -> (String, String)) -> Result<(), ScenarioError> {
+fn exchange(
+    net: &mut Net,
+    from: Ipv4Addr,
+    now: i64,
+    say: impl FnOnce(i64, &str) -> (String, String),
+) -> Result<(), ScenarioError> {
     let port = net.rng.port();
     let mut tcp = Tcp::open(net, now, Wrap::Plain, at(from, port), at(POI, 8443))?;
     let transaction = net.rng.uuid();
@@ -96,7 +105,13 @@ fn exchange(net: &mut Net, from: Ipv4Addr, now: i64, say: impl FnOnce(i64, &str)
 }
 
 /// Product of one task to its places, the same units to each.
-pub(crate) fn product(net: &mut Net, from: i64, to: i64, task: &Task, places: &[Ipv4Addr]) -> Result<(), ScenarioError> {
+pub(crate) fn product(
+    net: &mut Net,
+    from: i64,
+    to: i64,
+    task: &Task,
+    places: &[Ipv4Addr],
+) -> Result<(), ScenarioError> {
     let mut streams = Vec::new();
     for (i, place) in places.iter().enumerate() {
         let port = net.rng.port();

@@ -54,7 +54,13 @@ pub(crate) fn attack(net: &mut Net) -> Result<(), ScenarioError> {
     lawful(net, &[MDF, shadow(0)])?;
     for n in 0..SHADOWS {
         let port = net.rng.port();
-        let mut tcp = Tcp::open(net, START + 20 * MINUTE + i64::try_from(n).unwrap_or(0) * SECOND, Wrap::Plain, at(POI, port), at(shadow(n), PORT))?;
+        let mut tcp = Tcp::open(
+            net,
+            START + 20 * MINUTE + i64::try_from(n).unwrap_or(0) * SECOND,
+            Wrap::Plain,
+            at(POI, port),
+            at(shadow(n), PORT),
+        )?;
         for target in (0..TARGETS).filter(|t| t % SHADOWS == n) {
             let (xid, imsi) = (net.rng.uuid(), format!("00101{:010}", 7_000_000 + target));
             for seq in 1..=6 {

@@ -57,7 +57,13 @@ struct Flags {
 
 impl Tcp {
     /// Opens a conversation with the three packets of the handshake.
-    pub(crate) fn open(net: &mut Net, at: i64, wrap: Wrap, client: SocketAddr, server: SocketAddr) -> Result<Self, ScenarioError> {
+    pub(crate) fn open(
+        net: &mut Net,
+        at: i64,
+        wrap: Wrap,
+        client: SocketAddr,
+        server: SocketAddr,
+    ) -> Result<Self, ScenarioError> {
         let end = |net: &mut Net, addr, window| End { addr, next: net.rng.word(), clock: net.rng.word(), window };
         let far = matches!(server.ip(), IpAddr::V4(ip) if !ip.is_private()) || server.is_ipv6();
         let rtt = if far { net.rng.span(9_000, 40_000) } else { net.rng.span(250, 1_400) };
@@ -96,7 +102,13 @@ impl Tcp {
     }
 
     /// One question of the client and the server's answer after `think` µs.
-    pub(crate) fn ask(&mut self, net: &mut Net, question: &[u8], think: i64, answer: &[u8]) -> Result<(), ScenarioError> {
+    pub(crate) fn ask(
+        &mut self,
+        net: &mut Net,
+        question: &[u8],
+        think: i64,
+        answer: &[u8],
+    ) -> Result<(), ScenarioError> {
         self.send(net, Side::Client, question)?;
         self.wait(think);
         self.send(net, Side::Server, answer)?;
@@ -119,12 +131,19 @@ impl Tcp {
         let (from, to) = if side == Side::Client { (self.client, self.server) } else { (self.server, self.client) };
         let mut head = TcpHeader::new(from.addr.port(), to.addr.port(), from.next, from.window);
         (head.syn, head.psh, head.fin, head.ack) = (flags.syn, flags.psh, flags.fin, !flags.no_ack);
-        let ticks = |end: End| end.clock.wrapping_add(u32::try_from(self.now.div_euclid(1_000) & 0xffff_ffff).unwrap_or(0));
+        let ticks =
+            |end: End| end.clock.wrapping_add(u32::try_from(self.now.div_euclid(1_000) & 0xffff_ffff).unwrap_or(0));
         head.acknowledgment_number = if flags.no_ack { 0 } else { to.next };
         let stamp = Opt::Timestamp(ticks(from), if flags.no_ack { 0 } else { ticks(to) });
         let room = u16::try_from(self.wrap.segment(from.addr.is_ipv6()) + 12).unwrap_or(1_460);
         let options = if flags.syn {
-            vec![Opt::MaximumSegmentSize(room), Opt::SelectiveAcknowledgementPermitted, stamp, Opt::Noop, Opt::WindowScale(7)]
+            vec![
+                Opt::MaximumSegmentSize(room),
+                Opt::SelectiveAcknowledgementPermitted,
+                stamp,
+                Opt::Noop,
+                Opt::WindowScale(7),
+            ]
         } else {
             vec![Opt::Noop, Opt::Noop, stamp]
         };

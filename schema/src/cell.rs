@@ -12,9 +12,7 @@ use arrow::{
         TimestampMicrosecondArray,
     },
     buffer::{BooleanBuffer, Buffer, NullBuffer, OffsetBuffer, ScalarBuffer},
-    datatypes::{
-        DataType, Int32Type, Int64Type, TimeUnit, UInt8Type, UInt16Type, UInt32Type, UInt64Type,
-    },
+    datatypes::{DataType, Int32Type, Int64Type, TimeUnit, UInt8Type, UInt16Type, UInt32Type, UInt64Type},
 };
 use hashbrown::{DefaultHashBuilder, HashTable};
 

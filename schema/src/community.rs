@@ -45,7 +45,8 @@ fn ports(ends: &Ends) -> (u16, u16, bool) {
     if !matches!(ends.proto, ICMP | ICMP6) {
         return (ends.src_port, ends.dst_port, false);
     }
-    icmp_pair(ends.proto, ends.src_port).map_or((ends.src_port, ends.dst_port, true), |other| (ends.src_port, other, false))
+    icmp_pair(ends.proto, ends.src_port)
+        .map_or((ends.src_port, ends.dst_port, true), |other| (ends.src_port, other, false))
 }
 
 /// The ICMP (protocol 1) or ICMPv6 (58) type that answers this one, or that it answers.

@@ -73,7 +73,10 @@ mod tests {
             std::fs::write(path, &made).unwrap();
         }
         let kept = std::fs::read_to_string(path).unwrap_or_default();
-        assert!(kept == made, "schema.json differs from the tables: additions only, then LIDR_BLESS=1 cargo test -p lidr-schema");
+        assert!(
+            kept == made,
+            "schema.json differs from the tables: additions only, then LIDR_BLESS=1 cargo test -p lidr-schema"
+        );
     }
 
     #[test]

@@ -5,7 +5,10 @@
 use std::sync::Arc;
 
 use arrow::{
-    array::{ArrayRef, BooleanArray, FixedSizeBinaryBuilder, RecordBatch, StringArray, UInt64Array, Int64Array, new_null_array},
+    array::{
+        ArrayRef, BooleanArray, FixedSizeBinaryBuilder, Int64Array, RecordBatch, StringArray, UInt64Array,
+        new_null_array,
+    },
     compute::cast,
     datatypes::{DataType, SchemaRef},
     error::ArrowError,
@@ -90,8 +93,7 @@ pub fn from_json(def: &TableDef, rows: &[Map<String, Value>], key: &Key) -> Resu
     }
     let arrow_error = |why| BadRow::Arrow { table: def.name.to_owned(), why };
     let columns = def.columns.iter().map(|column| {
-        let cells: Vec<Option<&Value>> =
-            rows.iter().map(|r| r.get(column.name).filter(|v| !v.is_null())).collect();
+        let cells: Vec<Option<&Value>> = rows.iter().map(|r| r.get(column.name).filter(|v| !v.is_null())).collect();
         column_of(def, column, &cells, key)
     });
     let columns = columns.collect::<Result<Vec<_>, _>>()?;
@@ -115,7 +117,9 @@ fn column_of(def: &TableDef, column: &Column, cells: &[Option<&Value>], key: &Ke
             let mut out = FixedSizeBinaryBuilder::new(16);
             for cell in cells {
                 match cell.and_then(|v| sixteen(v, key)).or_else(|| blank.then_some([0; 16])) {
-                    Some(octets) => out.append_value(octets).map_err(|why| BadRow::Arrow { table: def.name.to_owned(), why })?,
+                    Some(octets) => {
+                        out.append_value(octets).map_err(|why| BadRow::Arrow { table: def.name.to_owned(), why })?
+                    }
                     None => out.append_null(),
                 }
             }

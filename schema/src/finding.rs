@@ -201,7 +201,9 @@ mod tests {
 
     #[test]
     fn the_id_depends_on_every_part_and_on_its_borders() {
-        let id = |entity: &[&str], bucket| uid("LI-01", 1, &entity.iter().map(|s| (*s).to_owned()).collect::<Vec<_>>(), bucket);
+        let id = |entity: &[&str], bucket| {
+            uid("LI-01", 1, &entity.iter().map(|s| (*s).to_owned()).collect::<Vec<_>>(), bucket)
+        };
         assert_eq!(id(&["a", "bc"], 0).len(), 32);
         assert_ne!(id(&["a", "bc"], 0), id(&["ab", "c"], 0));
         assert_ne!(id(&["a"], 0), id(&["a"], 1));

@@ -11,8 +11,7 @@ pub fn encode(octets: &[u8]) -> String {
 /// The octets of an even number of hex digits of either case; `None` for anything else.
 #[must_use]
 pub fn decode(text: &str) -> Option<Vec<u8>> {
-    let nibbles: Option<Vec<u8>> =
-        text.chars().map(|c| c.to_digit(16).and_then(|d| u8::try_from(d).ok())).collect();
+    let nibbles: Option<Vec<u8>> = text.chars().map(|c| c.to_digit(16).and_then(|d| u8::try_from(d).ok())).collect();
     let nibbles = nibbles?;
     let (pairs, rest) = nibbles.as_chunks::<2>();
     rest.is_empty().then(|| pairs.iter().map(|[high, low]| high << 4 | low).collect())

@@ -49,13 +49,7 @@ impl Report {
     }
 
     /// A name that is not among those allowed, with the nearest of them.
-    pub fn unknown<'a>(
-        &mut self,
-        line: usize,
-        what: &str,
-        name: &str,
-        known: impl IntoIterator<Item = &'a str>,
-    ) {
+    pub fn unknown<'a>(&mut self, line: usize, what: &str, name: &str, known: impl IntoIterator<Item = &'a str>) {
         let near = crate::dynamic::nearest(name, known);
         self.error(line, format!("{what} `{name}`{}", crate::dynamic::hint(&near)));
     }

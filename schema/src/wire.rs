@@ -7,7 +7,11 @@ use std::sync::Arc;
 use arrow::{
     array::RecordBatch,
     error::ArrowError,
-    ipc::{CompressionType, reader::StreamReader, writer::{IpcWriteOptions, StreamWriter}},
+    ipc::{
+        CompressionType,
+        reader::StreamReader,
+        writer::{IpcWriteOptions, StreamWriter},
+    },
 };
 
 use crate::{SCHEMA_VERSION, TableId, dynamic::conform};
@@ -201,7 +205,9 @@ mod tests {
     /// Values from Kafka's own unit test of its partitioner (UtilsTest).
     #[test]
     fn murmur2_is_kafkas() {
-        for (text, hash) in [("21", -973_932_308_i32), ("foobar", -790_332_482), ("a-little-bit-long-string", -985_981_536)] {
+        for (text, hash) in
+            [("21", -973_932_308_i32), ("foobar", -790_332_482), ("a-little-bit-long-string", -985_981_536)]
+        {
             assert_eq!(murmur2(text.as_bytes()), hash as u32 & 0x7fff_ffff, "{text}");
         }
     }

@@ -28,8 +28,8 @@ use jiff::tz::TimeZone;
 use lidr_rules::site::SITE_TABLES;
 use lidr_schema::{Cidr, Ip, Key, dynamic, hex};
 use serde_json::{Map, Value};
-use sha2::{Digest, Sha256};
 use settings::Settings;
+use sha2::{Digest, Sha256};
 use table::Line;
 
 use crate::{
@@ -79,7 +79,11 @@ impl Site {
                 _ => read::parquet(&path)?,
             };
             if let Some((other, _)) = tables.insert(stem, (path.clone(), lines)) {
-                return Err(error(&path, None, format!("the table stands in {} too: needed one file for each table", other.display())));
+                return Err(error(
+                    &path,
+                    None,
+                    format!("the table stands in {} too: needed one file for each table", other.display()),
+                ));
             }
         }
         if let Some(from) = &settings.postgres {
@@ -91,7 +95,11 @@ impl Site {
                     });
                 }
                 if let Some((other, _)) = tables.insert(name, (path.clone(), lines)) {
-                    return Err(error(&path, None, format!("the table stands in {} too: needed one place for each table", other.display())));
+                    return Err(error(
+                        &path,
+                        None,
+                        format!("the table stands in {} too: needed one place for each table", other.display()),
+                    ));
                 }
             }
         }
@@ -129,11 +137,17 @@ impl Site {
         Self::from_lines(lines, key, String::new())
     }
 
-    fn from_lines(mut lines: BTreeMap<String, (PathBuf, Vec<Line>)>, key: &Key, hash: String) -> Result<Self, SiteError> {
-        let mut site = Self { hash, present: lines.keys().cloned().collect(), key: Some(key.clone()), ..Self::default() };
+    fn from_lines(
+        mut lines: BTreeMap<String, (PathBuf, Vec<Line>)>,
+        key: &Key,
+        hash: String,
+    ) -> Result<Self, SiteError> {
+        let mut site =
+            Self { hash, present: lines.keys().cloned().collect(), key: Some(key.clone()), ..Self::default() };
         for table in SITE_TABLES {
             let (path, lines) = lines.remove(table.name).unwrap_or_default();
-            let (built, doubts) = table::build(table, lines, key).map_err(|(line, message)| error(&path, Some(line), message))?;
+            let (built, doubts) =
+                table::build(table, lines, key).map_err(|(line, message)| error(&path, Some(line), message))?;
             site.tables.extend(built);
             site.doubts.extend(doubts.into_iter().map(|(line, message)| error(&path, Some(line), message).to_string()));
         }
@@ -173,7 +187,9 @@ impl Site {
 
     /// Whether one of the columns of a table holds a value.
     pub(crate) fn holds(&self, table: &str, columns: &[&str]) -> bool {
-        let filled = |batch: &RecordBatch| columns.iter().filter_map(|c| batch.column_by_name(c)).any(|c| c.null_count() < c.len());
+        let filled = |batch: &RecordBatch| {
+            columns.iter().filter_map(|c| batch.column_by_name(c)).any(|c| c.null_count() < c.len())
+        };
         self.tables.get(table).is_some_and(filled)
     }
 
@@ -219,7 +235,8 @@ impl Site {
     }
 
     fn texts(&self, table: &str, column: &str) -> Vec<String> {
-        let found = self.tables.get(table).and_then(|t| t.column_by_name(column)).and_then(|c| c.as_string_opt::<i32>());
+        let found =
+            self.tables.get(table).and_then(|t| t.column_by_name(column)).and_then(|c| c.as_string_opt::<i32>());
         found.into_iter().flat_map(|c| c.iter().flatten().map(str::to_owned).collect::<Vec<_>>()).collect()
     }
 
@@ -230,7 +247,9 @@ impl Site {
         let ranks = ranks.as_ref().and_then(|c| c.as_primitive_opt::<arrow::datatypes::Int64Type>());
         let rank = |i: usize| ranks.filter(|r| r.is_valid(i)).map(|r| r.value(i));
         let rows = ranges.iter().zip(names).enumerate();
-        Zones::new(rows.filter_map(|(i, (range, name))| Some((range.parse::<Cidr>().ok()?, Zone { name, rank: rank(i) }))))
+        Zones::new(
+            rows.filter_map(|(i, (range, name))| Some((range.parse::<Cidr>().ok()?, Zone { name, rank: rank(i) }))),
+        )
     }
 
     fn host_names(&self) -> BTreeMap<Ip, String> {
@@ -248,7 +267,11 @@ fn database(from: &settings::Postgres) -> Result<postgres::Tables, SiteError> {
 /// The tables that a database has.
 #[cfg(not(feature = "postgres"))]
 fn database(from: &settings::Postgres) -> Result<BTreeMap<String, (PathBuf, Vec<Line>)>, SiteError> {
-    Err(error(&from.file, None, "[postgres]: this lidr was built without PostgreSQL: build it with the default features".to_owned()))
+    Err(error(
+        &from.file,
+        None,
+        "[postgres]: this lidr was built without PostgreSQL: build it with the default features".to_owned(),
+    ))
 }
 
 /// Where names stand beside addresses: table, name and address; of two names the later one is shown.

@@ -10,7 +10,9 @@ use crate::SiteError;
 
 /// CSV with a header line; line numbers are those of the file.
 pub(super) fn csv(path: &Path, content: &[u8]) -> Result<Vec<Line>, SiteError> {
-    let bad = |e: &csv::Error| error(path, e.position().map(|p| usize::try_from(p.line()).unwrap_or_default()), e.to_string());
+    let bad = |e: &csv::Error| {
+        error(path, e.position().map(|p| usize::try_from(p.line()).unwrap_or_default()), e.to_string())
+    };
     let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(content);
     let names: Arc<[String]> = reader.headers().map_err(|e| bad(&e))?.iter().map(str::to_owned).collect();
     let mut out = vec![Line { number: 1, names: Arc::clone(&names), cells: Vec::new(), header: true }];
@@ -33,7 +35,8 @@ pub(super) fn parquet(path: &Path) -> Result<Vec<Line>, SiteError> {
         let batch = batch.map_err(|e| bad(e.to_string()))?;
         let first = out.len();
         let names: Arc<[String]> = batch.schema_ref().fields().iter().map(|f| f.name().clone()).collect();
-        let line = |i: usize| Line { number: first + i + 1, names: Arc::clone(&names), cells: Vec::new(), header: false };
+        let line =
+            |i: usize| Line { number: first + i + 1, names: Arc::clone(&names), cells: Vec::new(), header: false };
         out.extend((0..batch.num_rows()).map(line));
         for (field, column) in batch.schema_ref().fields().iter().zip(batch.columns()) {
             let text = cast(column, &DataType::Utf8).map_err(|e| bad(format!("column `{}`: {e}", field.name())))?;

@@ -2,7 +2,9 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use arrow::{
-    array::{ArrayRef, BooleanArray, FixedSizeBinaryBuilder, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray},
+    array::{
+        ArrayRef, BooleanArray, FixedSizeBinaryBuilder, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray,
+    },
     datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit},
 };
 use lidr_rules::site::{ColumnKind, Item, PseudoKind, SiteColumn, SiteTable, SqlTable, SqlType};
@@ -63,7 +65,11 @@ fn data_type(sql: SqlType) -> DataType {
 /// The table and those of its columns of several values, and what is doubtful in them.
 ///
 /// Lines are let go of one by one: a register of 100,000 orders must not be in memory twice.
-pub(super) fn build(table: &SiteTable, lines: Vec<Line>, key: &Key) -> Result<(BTreeMap<String, RecordBatch>, Vec<Doubt>), Misfit> {
+pub(super) fn build(
+    table: &SiteTable,
+    lines: Vec<Line>,
+    key: &Key,
+) -> Result<(BTreeMap<String, RecordBatch>, Vec<Doubt>), Misfit> {
     let mut rows: BTreeMap<String, Rows> = BTreeMap::new();
     let (mut places, mut doubts) = (Places::default(), Vec::new());
     for line in lines {
@@ -94,7 +100,10 @@ impl Places {
         }
         if let Some(name) = line.names.iter().find(|name| !table.columns.iter().any(|c| c.name == **name)) {
             let near = dynamic::nearest(name, table.columns.iter().map(|c| c.name));
-            return Err((line.number, format!("table `{}` has no column `{name}`{}", table.name, dynamic::hint(&near))));
+            return Err((
+                line.number,
+                format!("table `{}` has no column `{name}`{}", table.name, dynamic::hint(&near)),
+            ));
         }
         let place = |column: &str| line.names.iter().position(|name| name == column);
         self.at = table.columns.iter().map(|c| place(c.name)).collect();
@@ -116,7 +125,11 @@ fn one(
     let columns = || table.columns.iter().zip(&places.at).map(|(column, at)| (column, text(*at)));
     let misfit = |column: &SiteColumn, value: &str, needed: &str| {
         // What may be an identifier is not shown, not even to say that it is none.
-        let had = if matches!(column.kind, ColumnKind::Pseudo(_)) { "a value that is not shown".to_owned() } else { format!("`{value}`") };
+        let had = if matches!(column.kind, ColumnKind::Pseudo(_)) {
+            "a value that is not shown".to_owned()
+        } else {
+            format!("`{value}`")
+        };
         (line.number, format!("column `{}`: needed {needed}, had {had}", column.name))
     };
     let mut own: Rows = vec![Vec::new()];
@@ -125,10 +138,16 @@ fn one(
             ColumnKind::List(_) => {}
             ColumnKind::Ports => {
                 let ranges = ports(value).ok_or_else(|| misfit(column, value, "ports as 22;80;8000-8100"))?;
-                own = own.iter().flat_map(|row| ranges.iter().map(move |r| [row.clone(), vec![Cell::Int(r.0), Cell::Int(r.1)]].concat())).collect();
+                own = own
+                    .iter()
+                    .flat_map(|row| {
+                        ranges.iter().map(move |r| [row.clone(), vec![Cell::Int(r.0), Cell::Int(r.1)]].concat())
+                    })
+                    .collect();
             }
             ColumnKind::Pseudo(what) if !value.is_empty() => {
-                let selector = selector(what, value, text(places.kind)).map_err(|needed| misfit(column, value, needed))?;
+                let selector =
+                    selector(what, value, text(places.kind)).map_err(|needed| misfit(column, value, needed))?;
                 doubts.extend(doubt(&selector).map(|why| (line.number, format!("column `{}`: {why}", column.name))));
                 own.iter_mut().for_each(|row| row.push(Cell::Sixteen(key.hashed(&selector).octets())));
             }
@@ -170,7 +189,9 @@ fn cells(kind: ColumnKind, value: &str) -> Result<Vec<Cell>, &'static str> {
         ColumnKind::Cidr if empty => vec![Cell::Null; 3],
         ColumnKind::Cidr => range(value)?,
         ColumnKind::Time if empty => vec![Cell::Null],
-        ColumnKind::Time => vec![Cell::Time(parse_rfc3339(value).ok_or("an RFC 3339 time, for instance 2026-11-24T03:12:00Z")?)],
+        ColumnKind::Time => {
+            vec![Cell::Time(parse_rfc3339(value).ok_or("an RFC 3339 time, for instance 2026-11-24T03:12:00Z")?)]
+        }
         ColumnKind::Int if empty => vec![Cell::Null],
         ColumnKind::Int => vec![Cell::Int(value.parse().map_err(|_| "a whole number")?)],
         ColumnKind::Bool => vec![Cell::Bool(truth(value)?)],
@@ -185,7 +206,8 @@ pub(super) fn selector(what: PseudoKind, value: &str, row_kind: &str) -> Result<
     let kind = match what {
         PseudoKind::Fixed(kind) => kind,
         PseudoKind::Order => Kind::Order,
-        PseudoKind::Target => Kind::named(row_kind).ok_or("a column `kind` of e164, imsi, imei, nai, sip, tel, ipv4, ipv6, prefix or circuit beside it")?,
+        PseudoKind::Target => Kind::named(row_kind)
+            .ok_or("a column `kind` of e164, imsi, imei, nai, sip, tel, ipv4, ipv6, prefix or circuit beside it")?,
     };
     // Cases of rules may name the kind themselves, as rows do.
     let text = value.split_once(':').filter(|(k, _)| Kind::named(k) == Some(kind)).map_or(value, |(_, rest)| rest);
@@ -196,8 +218,14 @@ pub(super) fn selector(what: PseudoKind, value: &str, row_kind: &str) -> Result<
 fn doubt(selector: &Normal) -> Option<String> {
     match selector.form {
         Form::Good => None,
-        Form::National => Some("a number without its country code meets only numbers that are written without one".to_owned()),
-        Form::Odd => Some(format!("no {}: needed {}, is compared as it is written", selector.kind.prefix(), needed(selector.kind))),
+        Form::National => {
+            Some("a number without its country code meets only numbers that are written without one".to_owned())
+        }
+        Form::Odd => Some(format!(
+            "no {}: needed {}, is compared as it is written",
+            selector.kind.prefix(),
+            needed(selector.kind)
+        )),
     }
 }
 
@@ -278,7 +306,8 @@ fn array<'a>(sql: SqlType, cells: impl Iterator<Item = &'a Cell>) -> Result<Arra
         SqlType::Int => collect!(Int64Array, Cell::Int(n) => *n),
         SqlType::Bool => collect!(BooleanArray, Cell::Bool(b) => *b),
         SqlType::Time => {
-            let times: TimestampMicrosecondArray = cells.map(|c| if let Cell::Time(t) = c { Some(*t) } else { None }).collect();
+            let times: TimestampMicrosecondArray =
+                cells.map(|c| if let Cell::Time(t) = c { Some(*t) } else { None }).collect();
             Arc::new(times.with_timezone("UTC"))
         }
         SqlType::Sixteen => {

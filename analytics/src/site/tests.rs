@@ -29,7 +29,11 @@ fn tables_lists_and_names() {
 
 #[test]
 fn identifiers_are_hashed_and_nothing_else_is_kept() {
-    let site = load(&[("warrants.csv", "order,kind,selector,xid,state\nO-77,imsi,001010123456789,29f28e1c-f230-486a-a860-f5a784ab9172,approved\n")]).unwrap();
+    let site = load(&[(
+        "warrants.csv",
+        "order,kind,selector,xid,state\nO-77,imsi,001010123456789,29f28e1c-f230-486a-a860-f5a784ab9172,approved\n",
+    )])
+    .unwrap();
     let table = site.table("warrants").unwrap();
     let sixteen = |name: &str| table.column_by_name(name).unwrap().as_fixed_size_binary().value(0).to_vec();
     assert_eq!(sixteen("target"), key().pseudonym(lidr_schema::Kind::Imsi, "001010123456789").octets());
@@ -42,24 +46,37 @@ fn selectors_meet_what_is_on_the_wire_in_any_spelling_and_doubtful_ones_are_told
     let lines = "kind,selector\ne164,+49 (0)40 1234-5\ntel,tel:+494012345\nimei,49-015420-323751-8\nprefix,192.0.2.9/24\nsip,Joe@IMS.example\n\
                  e164,04012345\nimsi,0010X\n";
     let site = load(&[("warrants.csv", lines)]).unwrap();
-    let target = |row: usize| site.table("warrants").unwrap().column_by_name("target").unwrap().as_fixed_size_binary().value(row).to_vec();
+    let target = |row: usize| {
+        site.table("warrants").unwrap().column_by_name("target").unwrap().as_fixed_size_binary().value(row).to_vec()
+    };
     let wire = |kind, text: &str| key().pseudonym(kind, text).octets().to_vec();
-    assert_eq!([target(0), target(1)], [wire(lidr_schema::Kind::E164, "494012345"), wire(lidr_schema::Kind::E164, "494012345")]);
+    assert_eq!(
+        [target(0), target(1)],
+        [wire(lidr_schema::Kind::E164, "494012345"), wire(lidr_schema::Kind::E164, "494012345")]
+    );
     assert_eq!(target(2), wire(lidr_schema::Kind::Imei, "4901542032375101"));
     assert_eq!(target(3), wire(lidr_schema::Kind::Prefix, "192.0.2.0/24"));
     assert_eq!(target(4), wire(lidr_schema::Kind::Sip, "sip:Joe@ims.example;transport=tcp"));
     assert_eq!(site.doubts.len(), 2, "{:?}", site.doubts);
-    assert!(site.doubts[0].contains("warrants.csv:7: column `selector`: a number without its country code"), "{:?}", site.doubts);
+    assert!(
+        site.doubts[0].contains("warrants.csv:7: column `selector`: a number without its country code"),
+        "{:?}",
+        site.doubts
+    );
     assert!(site.doubts[1].contains(":8") && site.doubts[1].contains("needed 14 or 15 digits"), "{:?}", site.doubts);
     assert!(!format!("{:?}", site.doubts).contains("0010X") && !format!("{:?}", site.doubts).contains("04012345"));
     let refused = load(&[("warrants.csv", "kind,selector\nphone,+494012345\n")]).unwrap_err().to_string();
-    assert!(refused.contains("warrants.csv:2") && refused.contains("a column `kind` of e164") && !refused.contains("4940"), "{refused}");
+    assert!(
+        refused.contains("warrants.csv:2") && refused.contains("a column `kind` of e164") && !refused.contains("4940"),
+        "{refused}"
+    );
 }
 
 #[test]
 fn a_line_has_the_hash_that_the_next_one_must_repeat() {
     let site = load(&[("warrants.csv", "order,kind,selector,seq,prev_hash\nO-1,imsi,001010123456789,1,\n")]).unwrap();
-    let hash = site.table("warrants").unwrap().column_by_name("line_hash").unwrap().as_string::<i32>().value(0).to_owned();
+    let hash =
+        site.table("warrants").unwrap().column_by_name("line_hash").unwrap().as_string::<i32>().value(0).to_owned();
     // printf %s 'O-1,imsi,001010123456789,1,' | sha256sum
     assert_eq!(hash, "ff4ade516398e3743e054703011db76b5a8b2b1f7b9904485be7cf0c02438429");
 }
@@ -105,7 +122,8 @@ fn parquet_and_csv_give_the_same_tables() {
     let csv = load(&[("history.csv", "src,dst,port,protocol\n10.0.0.1,10.0.0.2,22,tcp\n")]).unwrap();
     let dir = tempfile::tempdir().unwrap();
     let text = |v: &str| Arc::new(arrow::array::StringArray::from(vec![v])) as arrow::array::ArrayRef;
-    let columns = [("src", text("10.0.0.1")), ("dst", text("10.0.0.2")), ("port", text("22")), ("protocol", text("tcp"))];
+    let columns =
+        [("src", text("10.0.0.1")), ("dst", text("10.0.0.2")), ("port", text("22")), ("protocol", text("tcp"))];
     let batch = RecordBatch::try_from_iter(columns).unwrap();
     let file = fs::File::create(dir.path().join("history.parquet")).unwrap();
     let mut writer = parquet::arrow::ArrowWriter::try_new(file, batch.schema(), None).unwrap();
@@ -131,7 +149,10 @@ fn lines_that_leave_the_enclave_name_nobody() {
     let order = key().pseudonym(lidr_schema::Kind::Order, "O-7755").token();
     let number = key().pseudonym(lidr_schema::Kind::E164, "494012345").token();
     assert!(of("tickets")[0]["note"].as_str().unwrap().starts_with(&format!("for {order} ({number}), see ")), "{all}");
-    assert_eq!((&of("tickets")[1]["note"], &of("tickets_objects")[0]["value"]), (&"routine work".into(), &"pe1".into()));
+    assert_eq!(
+        (&of("tickets")[1]["note"], &of("tickets_objects")[0]["value"]),
+        (&"routine work".into(), &"pe1".into())
+    );
     assert_eq!(of("warrants")[0]["order_id"], Value::String(order));
     assert_eq!(site.present().iter().filter(|name| name.starts_with("tickets")).count(), 2);
 }

@@ -50,7 +50,8 @@ fn a_blind_window_suspends_every_run_whose_rows_overlap_it() {
     // Rows of the run of [10, 15): [8, 20).
     let rules = [unreported(window(5 * MINUTE, 2 * MINUTE, 5 * MINUTE)), blind()];
     let found = |blind_at: i64| {
-        let given = [(0, "list", "z"), (620, "create", "x"), (blind_at * 60 + 1, "notify_off", "tap1"), (2390, "list", "z")];
+        let given =
+            [(0, "list", "z"), (620, "create", "x"), (blind_at * 60 + 1, "notify_off", "tap1"), (2390, "list", "z")];
         let (found, stats) = run(&rules, &given, 40);
         (seconds(&found).len(), stats.suspended.get("A-1").copied().unwrap_or_default())
     };
@@ -64,7 +65,11 @@ fn a_blind_window_suspends_every_run_whose_rows_overlap_it() {
 
 #[test]
 fn the_account_names_the_rule_the_windows_and_the_sensors() {
-    let rules = [blind(), unreported(window(5 * MINUTE, 0, 0)), rule("B-1", "SELECT actor, due AS at, rowid FROM tasking WHERE op = 'create'", None)];
+    let rules = [
+        blind(),
+        unreported(window(5 * MINUTE, 0, 0)),
+        rule("B-1", "SELECT actor, due AS at, rowid FROM tasking WHERE op = 'create'", None),
+    ];
     let given = [(10, "create", "x"), (310, "notify_off", "tap1"), (311, "create", "y"), (1190, "list", "z")];
     let (found, stats) = run(&rules, &given, 20);
     assert_eq!(seconds(&found), [10]);
@@ -83,7 +88,10 @@ fn a_rule_that_is_suspended_throughout_is_not_evaluated() {
     let (found, stats) = run(&rules, &given, 5);
     assert_eq!(seconds(&found), [] as [i64; 0]);
     let not = &stats.not_evaluated[0];
-    assert_eq!((not.reason.as_str(), not.partly), ("suspended in 1 of 1 windows: sensors tap1, tap2 were blind (AF-08)", false));
+    assert_eq!(
+        (not.reason.as_str(), not.partly),
+        ("suspended in 1 of 1 windows: sensors tap1, tap2 were blind (AF-08)", false)
+    );
     assert_eq!(stats.evaluated, 1);
 }
 
@@ -94,10 +102,15 @@ fn blindness_is_known_before_absence_is_judged_whatever_the_windows() {
         let rules = [unreported(window(size * MINUTE, 0, after * MINUTE)), blind()];
         // The last second of a blind window decides about runs that ended minutes before.
         for create in [61, 301, 420, 599] {
-            let (found, _) = run(&rules, &[(create, "create", "x"), (599, "notify_off", "tap1"), (3000, "list", "z")], 60);
+            let (found, _) =
+                run(&rules, &[(create, "create", "x"), (599, "notify_off", "tap1"), (3000, "list", "z")], 60);
             let (start, stop) = (create / 60 / size * size, create / 60 / size * size + size + after);
             let overlaps = start < 10 && stop > 5;
-            assert_eq!(seconds(&found).is_empty(), overlaps, "created at {create}, windows of {size} + {after} minutes");
+            assert_eq!(
+                seconds(&found).is_empty(),
+                overlaps,
+                "created at {create}, windows of {size} + {after} minutes"
+            );
         }
     }
 }
@@ -112,7 +125,11 @@ fn what_the_early_run_announced_stays_as_it_is() {
     assert_eq!(lines, [(Activity::Create, true)], "neither confirmed nor closed");
     assert!(stats.suspended["A-1"] > 0);
     let (found, _) = run(&[r], &given, 60);
-    assert_eq!(found.iter().map(|f| f.activity).collect::<Vec<_>>(), [Activity::Create, Activity::Close], "with open eyes it is closed");
+    assert_eq!(
+        found.iter().map(|f| f.activity).collect::<Vec<_>>(),
+        [Activity::Create, Activity::Close],
+        "with open eyes it is closed"
+    );
 }
 
 #[test]
@@ -139,7 +156,8 @@ fn suspension_does_not_depend_on_watermarks() {
         let mut out = Vec::new();
         for from in (0..70 * MINUTE).step_by((step * SECOND) as usize) {
             let until = from + step * SECOND;
-            let part: Vec<_> = all.iter().filter(|r| (from..until).contains(&r["due"].as_i64().unwrap())).cloned().collect();
+            let part: Vec<_> =
+                all.iter().filter(|r| (from..until).contains(&r["due"].as_i64().unwrap())).cloned().collect();
             if !part.is_empty() {
                 e.push(TableId::Tasking, batch(TableId::Tasking, &part), None).unwrap();
             }
@@ -149,7 +167,11 @@ fn suspension_does_not_depend_on_watermarks() {
         (out, e.stats().not_evaluated)
     };
     let (once, often) = (lines(70 * 60), lines(13));
-    assert!(once.0.iter().any(|f| f.code == "A-1") && once.1.len() == 1, "some are found, some suspended: {:?}", once.1);
+    assert!(
+        once.0.iter().any(|f| f.code == "A-1") && once.1.len() == 1,
+        "some are found, some suspended: {:?}",
+        once.1
+    );
     assert_eq!(last(&once.0), last(&often.0));
     assert_eq!(once.1, often.1);
 }
@@ -162,8 +184,13 @@ fn rates_are_averages_of_windows_with_rows() {
     let rates = Remember { rates: vec!["varbinds".into()], ..remember(&["ne"], "op = 'list'", "") };
     r.remembers.insert("known".into(), rates);
     let row = |second: i64, op: &str, n: u32| tasking(second, second as u64, &json!({ "op": op, "varbinds": n }));
-    let given = [row(1, "list", 10), row(2, "list", 20), row(3, "create", 99), row(61, "list", 60), row(300, "create", 1)];
+    let given =
+        [row(1, "list", 10), row(2, "list", 20), row(3, "create", 99), row(61, "list", 60), row(300, "create", 1)];
     let said: Vec<_> = judged(&[r], &given).into_iter().map(|f| (f.time / MINUTE, f.message)).collect();
     let said: Vec<_> = said.iter().map(|(m, s)| (*m, s.as_str())).collect();
-    assert_eq!(said, [(1, "30.0 1"), (2, "45.0 2"), (3, "45.0 2"), (4, "45.0 2"), (5, "45.0 2")], "windows without rows teach nothing");
+    assert_eq!(
+        said,
+        [(1, "30.0 1"), (2, "45.0 2"), (3, "45.0 2"), (4, "45.0 2"), (5, "45.0 2")],
+        "windows without rows teach nothing"
+    );
 }

@@ -39,25 +39,39 @@ fn severity_that_rises_in_a_bucket_is_written_at_once() {
     let lines: Vec<_> = found.iter().map(|f| (f.activity, f.severity, f.count, f.time / SECOND)).collect();
     assert_eq!(
         lines,
-        [(Activity::Create, Severity::Medium, 1, 10), (Activity::Update, Severity::Critical, 2, 70), (Activity::Update, Severity::Critical, 3, 70)]
+        [
+            (Activity::Create, Severity::Medium, 1, 10),
+            (Activity::Update, Severity::Critical, 2, 70),
+            (Activity::Update, Severity::Critical, 3, 70)
+        ]
     );
     assert!(found[2].message.contains("00:01:10"), "the sentence is that of the worst row: {}", found[2].message);
 }
 
 #[test]
 fn another_bucket_is_another_id() {
-    let found = judged(&[by_level(None)], &[tasking(10, 1, &json!({ "op": "list" })), tasking(3700, 2, &json!({ "op": "list" }))]);
+    let found = judged(
+        &[by_level(None)],
+        &[tasking(10, 1, &json!({ "op": "list" })), tasking(3700, 2, &json!({ "op": "list" }))],
+    );
     assert_eq!(last(&found).len(), 2);
 }
 
 /// The absorber is made when its window could be judged; who ran first is nothing.
 #[test]
 fn what_was_made_later_is_absorbed_and_what_was_made_before_is_listed() {
-    let mut absorber = rule("B-1", "SELECT actor, task, due AS at, rowid FROM tasking WHERE op = 'create'", window(MINUTE, 0, MINUTE));
+    let mut absorber =
+        rule("B-1", "SELECT actor, task, due AS at, rowid FROM tasking WHERE op = 'create'", window(MINUTE, 0, MINUTE));
     absorber.absorbs = vec![Absorb { code: "A-1".into(), by: vec!["task".into()], line: 0 }];
     let mut row = rule("A-1", "SELECT ne AS actor, task, due AS at, rowid FROM tasking", None);
     row.bucket = 30 * SECOND;
-    let at = |second: i64, task: &str| tasking(second, second as u64, &json!({ "op": if second == 10 { "create" } else { "list" }, "task": format!("xid:{task}") }));
+    let at = |second: i64, task: &str| {
+        tasking(
+            second,
+            second as u64,
+            &json!({ "op": if second == 10 { "create" } else { "list" }, "task": format!("xid:{task}") }),
+        )
+    };
     let found = last(&judged(&[row, absorber], &[at(10, "a"), at(40, "b"), at(119, "a"), at(120, "a"), at(150, "b")]));
     let of = |second: i64| found.iter().find(|f| f.code == "A-1" && f.time == second * SECOND).unwrap();
     let absorber = found.iter().find(|f| f.code == "B-1").unwrap();
@@ -72,7 +86,9 @@ fn what_was_made_later_is_absorbed_and_what_was_made_before_is_listed() {
 #[test]
 fn confidence_falls_with_guessed_rows_and_missing_tables() {
     let mut r = rule("A-1", ROWS, None);
-    let sure = |r: &Rule, trust: &str| judged(std::slice::from_ref(r), &[tasking(1, 1, &json!({ "trust": trust }))])[0].confidence;
+    let sure = |r: &Rule, trust: &str| {
+        judged(std::slice::from_ref(r), &[tasking(1, 1, &json!({ "trust": trust }))])[0].confidence
+    };
     assert_eq!((sure(&r, "clear"), sure(&r, "port")), (Confidence::High, Confidence::Medium));
     r.uses = vec!["elements".into()];
     assert_eq!((sure(&r, "clear"), sure(&r, "inferred")), (Confidence::Medium, Confidence::Low));
@@ -99,9 +115,12 @@ fn a_line_says_who_what_and_where() {
     let mut r = rule("A-1", "SELECT actor, ne, task, due AS at, rowid FROM tasking", None);
     r.message = "{actor} ({zone(actor)}) asked {name(ne)}".into();
     r.entity.push(Entity { col: "task".into(), kind: "task".into() });
-    let mut e = engine(&[r], site(json!({
-        "zones": [{ "cidr": "10.0.0.0/8", "zone": "core" }], "elements": [{ "name": "mdf1", "address": "10.9.0.1" }],
-    })));
+    let mut e = engine(
+        &[r],
+        site(json!({
+            "zones": [{ "cidr": "10.0.0.0/8", "zone": "core" }], "elements": [{ "name": "mdf1", "address": "10.9.0.1" }],
+        })),
+    );
     let rows = [tasking(1, 7, &json!({ "task": "xid:a", "dst_port": 443 }))];
     let broker = crate::BrokerOrigin { topic: "t".into(), partition: 2, first_offset: 9 };
     e.push(TableId::Tasking, batch(TableId::Tasking, &rows), Some(std::sync::Arc::new(broker))).unwrap();
@@ -128,7 +147,11 @@ fn detections_are_two_valued_and_case_blind() {
             tasking(2, 2, &json!({ "actor_name": "50%_x" })),
             tasking(3, 3, &json!({})),
         ];
-        judged(&[r], &given).iter().flat_map(|f| &f.evidences).map(|e| e.data["frame"].as_u64().unwrap()).collect::<Vec<_>>()
+        judged(&[r], &given)
+            .iter()
+            .flat_map(|f| &f.evidences)
+            .map(|e| e.data["frame"].as_u64().unwrap())
+            .collect::<Vec<_>>()
     };
     let text = |t: &str| vec![Literal::Text(t.into())];
     let name = |op, t: &str| test("actor_name", op, text(t));
@@ -145,7 +168,13 @@ fn detections_are_two_valued_and_case_blind() {
     assert_eq!(hits(test("dest_port", Op::Equal, vec![Literal::Int(70_000)])), [] as [u64; 0], "no such port");
 }
 
-fn lines(rules: &[Rule], rows: &[Map<String, Value>], cuts: &[usize], shuffle: &[usize], watermarks: &[i64]) -> Vec<Finding> {
+fn lines(
+    rules: &[Rule],
+    rows: &[Map<String, Value>],
+    cuts: &[usize],
+    shuffle: &[usize],
+    watermarks: &[i64],
+) -> Vec<Finding> {
     let mut e = engine(rules, Site::default());
     let mut out = Vec::new();
     let mut from = i64::MIN;
@@ -164,9 +193,17 @@ fn lines(rules: &[Rule], rows: &[Map<String, Value>], cuts: &[usize], shuffle: &
 }
 
 fn rules() -> Vec<Rule> {
-    let mut memory = rule("C-1", "SELECT actor, due AS at, rowid FROM tasking t WHERE op = 'create' AND NOT EXISTS (SELECT 1 FROM known k WHERE k.actor = t.actor)", window(MINUTE, 0, 0));
+    let mut memory = rule(
+        "C-1",
+        "SELECT actor, due AS at, rowid FROM tasking t WHERE op = 'create' AND NOT EXISTS (SELECT 1 FROM known k WHERE k.actor = t.actor)",
+        window(MINUTE, 0, 0),
+    );
     memory.remembers.insert("known".into(), remember(&["actor"], "op <> 'delete'", "op = 'delete'"));
-    let mut counted = rule("D-1", "SELECT ne AS actor, max(due) AS at, count(*) AS n, array_agg(rowid) AS rowids, any_value(task) AS task FROM tasking GROUP BY ne HAVING count(*) > 2", window(5 * MINUTE, MINUTE, MINUTE));
+    let mut counted = rule(
+        "D-1",
+        "SELECT ne AS actor, max(due) AS at, count(*) AS n, array_agg(rowid) AS rowids, any_value(task) AS task FROM tasking GROUP BY ne HAVING count(*) > 2",
+        window(5 * MINUTE, MINUTE, MINUTE),
+    );
     counted.pending = Some(Severity::Low);
     counted.absorbs = vec![Absorb { code: "A-1".into(), by: vec!["actor".into()], line: 0 }];
     vec![by_level(None), by_level(window(MINUTE, MINUTE, 0)).clone_as("B-1"), memory, counted]

@@ -116,7 +116,8 @@ pub(crate) fn judged(rules: &[Rule], rows: &[Map<String, Value>]) -> Vec<Finding
 
 /// Some finding.
 pub(crate) fn finding() -> Finding {
-    let found = judged(&[rule("A-1", "SELECT actor, due AS at, rowid FROM tasking", None)], &[tasking(1, 1, &json!({}))]);
+    let found =
+        judged(&[rule("A-1", "SELECT actor, due AS at, rowid FROM tasking", None)], &[tasking(1, 1, &json!({}))]);
     found.into_iter().next().unwrap()
 }
 

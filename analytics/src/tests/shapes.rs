@@ -3,7 +3,10 @@
 use std::{collections::HashMap, sync::Arc};
 
 use arrow::util::display::{ArrayFormatter, FormatOptions};
-use datafusion::{datasource::MemTable, prelude::{SessionConfig, SessionContext}};
+use datafusion::{
+    datasource::MemTable,
+    prelude::{SessionConfig, SessionContext},
+};
 use serde_json::json;
 
 use super::*;
@@ -15,39 +18,67 @@ use crate::{
 };
 
 const SHAPES: [(&str, &str); 14] = [
-    ("filter, group, having", "SELECT actor, ne, count(*) AS n FROM tasking WHERE op = 'list' GROUP BY actor, ne HAVING count(*) >= 2"),
+    (
+        "filter, group, having",
+        "SELECT actor, ne, count(*) AS n FROM tasking WHERE op = 'list' GROUP BY actor, ne HAVING count(*) >= 2",
+    ),
     ("count distinct", "SELECT actor, count(DISTINCT ne) AS n FROM tasking GROUP BY actor"),
     ("filter rows", "SELECT rowid, actor, op FROM tasking WHERE op LIKE '%e' AND dest_port > 1000"),
     ("max", "SELECT max(due) AS at, max(varbinds) AS v FROM tasking"),
     ("count all", "SELECT count(*) AS n FROM tasking"),
     ("lag", "SELECT rowid, due - lag(due) OVER (PARTITION BY actor ORDER BY due, rowid) AS gap FROM tasking"),
-    ("date_bin", "SELECT date_bin(INTERVAL '10 seconds', due) AS bin, count(*) AS n, array_agg(rowid) AS rowids FROM tasking GROUP BY bin"),
+    (
+        "date_bin",
+        "SELECT date_bin(INTERVAL '10 seconds', due) AS bin, count(*) AS n, array_agg(rowid) AS rowids FROM tasking GROUP BY bin",
+    ),
     ("top-k", "SELECT rowid, varbinds FROM tasking ORDER BY varbinds DESC, rowid LIMIT 5"),
     ("join", "SELECT t.rowid, e.name FROM tasking t JOIN elements e ON e.address = t.ne WHERE e.role = 'mdf'"),
-    ("self join", "SELECT a.rowid, b.rowid AS rowid_b FROM tasking a JOIN tasking b ON a.actor = b.actor AND a.op = 'create' AND b.op = 'delete' AND b.due > a.due"),
+    (
+        "self join",
+        "SELECT a.rowid, b.rowid AS rowid_b FROM tasking a JOIN tasking b ON a.actor = b.actor AND a.op = 'create' AND b.op = 'delete' AND b.due > a.due",
+    ),
     ("scalar subquery", "SELECT rowid FROM tasking WHERE varbinds > (SELECT avg(varbinds) FROM tasking)"),
-    ("not exists", "SELECT rowid FROM tasking t WHERE NOT EXISTS (SELECT 1 FROM allow a WHERE t.actor >= a.first AND t.actor <= a.last)"),
-    ("window's edges in a join", "SELECT a.rowid FROM tasking a JOIN tasking b ON a.ne = b.ne AND b.due >= $start WHERE a.due < $end - INTERVAL '5 seconds' AND a.rowid <> b.rowid"),
-    ("edges in a group", "SELECT actor, $start AS began, count(*) FILTER (WHERE due >= $start) AS n FROM tasking GROUP BY actor ORDER BY actor"),
+    (
+        "not exists",
+        "SELECT rowid FROM tasking t WHERE NOT EXISTS (SELECT 1 FROM allow a WHERE t.actor >= a.first AND t.actor <= a.last)",
+    ),
+    (
+        "window's edges in a join",
+        "SELECT a.rowid FROM tasking a JOIN tasking b ON a.ne = b.ne AND b.due >= $start WHERE a.due < $end - INTERVAL '5 seconds' AND a.rowid <> b.rowid",
+    ),
+    (
+        "edges in a group",
+        "SELECT actor, $start AS began, count(*) FILTER (WHERE due >= $start) AS n FROM tasking GROUP BY actor ORDER BY actor",
+    ),
 ];
 
 /// A window's rows: none, few or many, from a seed.
 fn rows_of(seed: i64) -> Vec<Map<String, Value>> {
     let many = [0, 3, 40, 200][(seed % 4) as usize];
     let draw = |i: i64, n: i64| (seed * 7919 + i * 104_729 + (i * i) % 977) % n;
-    (0..many).map(|i| {
-        let op = ["create", "delete", "list", "list"][draw(i, 4) as usize];
-        let (actor, ne) = (format!("10.0.0.{}", draw(i, 7)), format!("10.9.0.{}", draw(i + 3, 5)));
-        tasking(seed * 60 + draw(i, 60), i as u64 + 1, &json!({ "op": op, "actor": actor, "ne": ne, "dest_port": draw(i, 3000), "varbinds": draw(i, 50) }))
-    }).collect()
+    (0..many)
+        .map(|i| {
+            let op = ["create", "delete", "list", "list"][draw(i, 4) as usize];
+            let (actor, ne) = (format!("10.0.0.{}", draw(i, 7)), format!("10.9.0.{}", draw(i + 3, 5)));
+            tasking(
+                seed * 60 + draw(i, 60),
+                i as u64 + 1,
+                &json!({ "op": op, "actor": actor, "ne": ne, "dest_port": draw(i, 3000), "varbinds": draw(i, 50) }),
+            )
+        })
+        .collect()
 }
 
 fn text(batches: &[RecordBatch]) -> Vec<String> {
     let options = FormatOptions::default().with_null("null");
     let mut out = Vec::new();
     for batch in batches {
-        let columns: Vec<_> = batch.columns().iter().map(|c| ArrayFormatter::try_new(c.as_ref(), &options).unwrap()).collect();
-        out.extend((0..batch.num_rows()).map(|row| columns.iter().map(|c| c.value(row).to_string()).collect::<Vec<_>>().join("|")));
+        let columns: Vec<_> =
+            batch.columns().iter().map(|c| ArrayFormatter::try_new(c.as_ref(), &options).unwrap()).collect();
+        out.extend(
+            (0..batch.num_rows())
+                .map(|row| columns.iter().map(|c| c.value(row).to_string()).collect::<Vec<_>>().join("|")),
+        );
     }
     out.sort();
     out
@@ -136,7 +167,11 @@ fn an_address_meets_the_pseudonym_that_rows_and_register_hold() {
 #[test]
 fn tunables_are_literals_and_quoted_text_is_left_alone() {
     let planner = Planner::new(&Site::default()).unwrap();
-    let tunables = BTreeMap::from([("n".to_owned(), json!(2)), ("ports".to_owned(), json!([22, 23])), ("w".to_owned(), json!("it's"))]);
+    let tunables = BTreeMap::from([
+        ("n".to_owned(), json!(2)),
+        ("ports".to_owned(), json!([22, 23])),
+        ("w".to_owned(), json!("it's")),
+    ]);
     let sql = "SELECT '$n' AS a, $n AS b, $w AS c, regexp_like('x', 'x$') AS d -- $nothing\n FROM tasking WHERE dest_port IN $ports AND '--' <> '-'";
     let mut plan = planner.sql(sql, &tunables).unwrap();
     let rows = Rows::default();

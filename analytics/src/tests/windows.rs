@@ -86,7 +86,11 @@ fn memory_holds_what_came_before_the_window_and_not_the_window() {
     };
     assert_eq!(times(&[(10, "create", "a"), (70, "delete", "a")]), [] as [i64; 0], "created a window ago");
     assert_eq!(times(&[(10, "create", "a"), (70, "delete", "a"), (130, "delete", "a")]), [130], "dropped since");
-    assert_eq!(times(&[(10, "create", "a"), (20, "delete", "a")]), [] as [i64; 0], "in the same window the query looks itself");
+    assert_eq!(
+        times(&[(10, "create", "a"), (20, "delete", "a")]),
+        [] as [i64; 0],
+        "in the same window the query looks itself"
+    );
     assert_eq!(times(&[(10, "delete", "a"), (20, "create", "a")]), [10]);
     assert_eq!(times(&[(10, "create", "a"), (200_000, "delete", "a")]), [] as [i64; 0], "over many empty windows");
 }
@@ -95,11 +99,21 @@ fn memory_holds_what_came_before_the_window_and_not_the_window() {
 #[test]
 fn rows_of_equal_time_are_remembered_in_row_order() {
     let both = |first: &str, second: &str| ops(&[(10, first, "a"), (10, second, "a"), (70, "delete", "a")]);
-    assert_eq!(judged(&[unknown_deletes()], &both("delete", "create")).iter().filter(|f| f.time == 70 * SECOND).count(), 0);
-    assert_eq!(judged(&[unknown_deletes()], &both("create", "delete")).iter().filter(|f| f.time == 70 * SECOND).count(), 1);
+    assert_eq!(
+        judged(&[unknown_deletes()], &both("delete", "create")).iter().filter(|f| f.time == 70 * SECOND).count(),
+        0
+    );
+    assert_eq!(
+        judged(&[unknown_deletes()], &both("create", "delete")).iter().filter(|f| f.time == 70 * SECOND).count(),
+        1
+    );
     let mut swapped = both("delete", "create");
     swapped.reverse();
-    assert_eq!(judged(&[unknown_deletes()], &swapped).iter().filter(|f| f.time == 70 * SECOND).count(), 0, "push order is nothing");
+    assert_eq!(
+        judged(&[unknown_deletes()], &swapped).iter().filter(|f| f.time == 70 * SECOND).count(),
+        0,
+        "push order is nothing"
+    );
 }
 
 #[test]
@@ -119,7 +133,8 @@ fn memory_is_swept_at_multiples_and_where_there_are_rows() {
     let sql = "SELECT ip('10.0.0.1') AS actor, $start AS at FROM known k";
     let mut r = rule("A-1", sql, Some(Window { size: 5 * MINUTE, before: 0, after: 0, sweep: Some(HOUR) }));
     r.remembers.insert("known".into(), remember(&["task"], "op = 'create'", "op = 'delete'"));
-    let given = ops(&[(10, "create", "a"), (5 * 3600 / 2, "list", "b"), (4 * 3600, "delete", "a"), (7 * 3600, "list", "b")]);
+    let given =
+        ops(&[(10, "create", "a"), (5 * 3600 / 2, "list", "b"), (4 * 3600, "delete", "a"), (7 * 3600, "list", "b")]);
     let found = judged(std::slice::from_ref(&r), &given);
     assert_eq!(found.iter().map(|f| f.time / MINUTE).collect::<Vec<_>>(), [60, 120, 150, 180, 240]);
 }
@@ -141,7 +156,11 @@ fn memory_forgets_by_time_and_at_its_bound() {
 /// A task older than the capture: known from the site's history, so nothing is new about it.
 #[test]
 fn memory_seeded_from_history() {
-    let mut r = rule("A-1", "SELECT actor, due AS at, rowid FROM tasking t WHERE NOT EXISTS (SELECT 1 FROM edges e WHERE e.actor = t.actor AND e.ne = t.ne)", window(MINUTE, 0, 0));
+    let mut r = rule(
+        "A-1",
+        "SELECT actor, due AS at, rowid FROM tasking t WHERE NOT EXISTS (SELECT 1 FROM edges e WHERE e.actor = t.actor AND e.ne = t.ne)",
+        window(MINUTE, 0, 0),
+    );
     let seeded = Remember { seed_history: true, ..remember(&["actor", "ne"], "", "") };
     r.remembers.insert("edges".into(), seeded);
     let given = [tasking(1, 1, &json!({})), tasking(2, 2, &json!({ "actor": "10.0.0.9" }))];
@@ -153,7 +172,11 @@ fn memory_seeded_from_history() {
 /// Edges that the site knows without a time do not keep those that have one from growing old.
 #[test]
 fn memory_grows_old_beside_history_without_times() {
-    let mut r = rule("A-1", "SELECT actor, due AS at, rowid FROM tasking t WHERE NOT EXISTS (SELECT 1 FROM edges e WHERE e.actor = t.actor)", window(MINUTE, 0, 0));
+    let mut r = rule(
+        "A-1",
+        "SELECT actor, due AS at, rowid FROM tasking t WHERE NOT EXISTS (SELECT 1 FROM edges e WHERE e.actor = t.actor)",
+        window(MINUTE, 0, 0),
+    );
     let ttl = 10 * MINUTE;
     r.remembers.insert("edges".into(), Remember { seed_history: true, ttl, ..remember(&["actor", "ne"], "", "") });
     let mut e = engine(&[r], site(json!({ "history": [{ "src": "10.0.0.1", "dst": "10.9.0.1" }] })));
@@ -161,7 +184,10 @@ fn memory_grows_old_beside_history_without_times() {
     let given = [of(1, "10.0.0.9"), of(100, "10.0.0.9"), of(2_000, "10.0.0.9"), of(2_001, "10.0.0.1")];
     e.push(TableId::Tasking, batch(TableId::Tasking, &given), None).unwrap();
     let found = e.finish(0).unwrap();
-    assert_eq!(found.iter().map(|f| (f.time / SECOND, f.entity())).collect::<Vec<_>>(), [1, 2_000].map(|t| (t, vec!["10.0.0.9".to_owned()])));
+    assert_eq!(
+        found.iter().map(|f| (f.time / SECOND, f.entity())).collect::<Vec<_>>(),
+        [1, 2_000].map(|t| (t, vec!["10.0.0.9".to_owned()]))
+    );
 }
 
 #[test]
@@ -186,8 +212,12 @@ fn at_rest_windows_with_rows_run_and_the_newest_stays_open() {
     let counted = rule("A-1", &own, window(MINUTE, 0, 10 * MINUTE));
     let deletes = Rule { code: "A-2".into(), ..unknown_deletes() };
     let mut e = engine(&[counted, deletes], Site::default());
-    let give = |e: &mut Engine, rows: &[Map<String, Value>]| e.push(TableId::Tasking, batch(TableId::Tasking, rows), None).unwrap();
-    let shown = |found: &[Finding]| found.iter().map(|f| (f.code.clone(), f.time / SECOND, f.evidences.len())).collect::<Vec<_>>();
+    let give = |e: &mut Engine, rows: &[Map<String, Value>]| {
+        e.push(TableId::Tasking, batch(TableId::Tasking, rows), None).unwrap()
+    };
+    let shown = |found: &[Finding]| {
+        found.iter().map(|f| (f.code.clone(), f.time / SECOND, f.evidences.len())).collect::<Vec<_>>()
+    };
     give(&mut e, &lists(&[10, 11, 12, 70, 71, 72]));
     assert!(e.advance(75 * SECOND).unwrap().is_empty());
     assert_eq!(shown(&e.rest(80 * SECOND).unwrap()), [("A-1".to_owned(), 12, 3), ("A-1".to_owned(), 72, 3)]);
@@ -230,21 +260,31 @@ fn an_early_run_announces_and_the_full_one_confirms_or_closes() {
     };
     let announced = (Activity::Create, Severity::Informational, true);
     assert_eq!(lines(&[(10, "create", "a")]), [announced, (Activity::Update, Severity::High, false)]);
-    assert_eq!(lines(&[(10, "create", "a"), (300, "report", "a")]), [announced, (Activity::Close, Severity::Informational, false)]);
+    assert_eq!(
+        lines(&[(10, "create", "a"), (300, "report", "a")]),
+        [announced, (Activity::Close, Severity::Informational, false)]
+    );
 }
 
 #[test]
 fn a_clock_that_jumps_by_decades_costs_nothing() {
     let r = unknown_deletes();
     let year = 365 * 24 * 3600;
-    let found = judged(&[r, rule("A-2", LISTS, window(MINUTE, 0, 0))], &ops(&[(10, "create", "a"), (56 * year, "delete", "b")]));
+    let found = judged(
+        &[r, rule("A-2", LISTS, window(MINUTE, 0, 0))],
+        &ops(&[(10, "create", "a"), (56 * year, "delete", "b")]),
+    );
     assert_eq!(found.len(), 1);
 }
 
 #[test]
 fn a_late_row_counts_as_due_right_after_the_watermark() {
     let row = rule("A-1", "SELECT actor, due AS at, rowid FROM tasking WHERE op = 'list'", None);
-    let counted = rule("A-2", "SELECT actor, max(due) AS at, array_agg(rowid) AS rowids FROM tasking GROUP BY actor", window(MINUTE, 0, 0));
+    let counted = rule(
+        "A-2",
+        "SELECT actor, max(due) AS at, array_agg(rowid) AS rowids FROM tasking GROUP BY actor",
+        window(MINUTE, 0, 0),
+    );
     let mut e = engine(&[row, counted], Site::default());
     e.push(TableId::Tasking, batch(TableId::Tasking, &lists(&[100])), None).unwrap();
     e.advance(200 * SECOND).unwrap();

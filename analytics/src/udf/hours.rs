@@ -48,7 +48,8 @@ pub(super) fn in_hours(zone: &TimeZone, arguments: &[ArrayRef]) -> Result<ArrayR
 
 fn within(part: &str, day: i64, hour: i64) -> Option<bool> {
     let (days, range) = part.split_once('@').map_or(("", part), |(days, range)| (days, range));
-    let days: Option<Vec<i64>> = days.split(';').map(str::trim).filter(|d| !d.is_empty()).map(|d| d.parse().ok()).collect();
+    let days: Option<Vec<i64>> =
+        days.split(';').map(str::trim).filter(|d| !d.is_empty()).map(|d| d.parse().ok()).collect();
     let days = days.filter(|days| days.iter().all(|d| (0..7).contains(d)))?;
     let (from, to) = range.split_once('-')?;
     let (from, to): (i64, i64) = (from.trim().parse().ok()?, to.trim().parse().ok()?);
@@ -56,7 +57,11 @@ fn within(part: &str, day: i64, hour: i64) -> Option<bool> {
         return None;
     }
     let on = |day: i64| days.is_empty() || days.contains(&day);
-    Some(if from <= to { on(day) && from <= hour && hour < to } else { (on(day) && hour >= from) || (on((day + 6) % 7) && hour < to) })
+    Some(if from <= to {
+        on(day) && from <= hour && hour < to
+    } else {
+        (on(day) && hour >= from) || (on((day + 6) % 7) && hour < to)
+    })
 }
 
 #[cfg(test)]
@@ -94,6 +99,9 @@ mod tests {
         assert_eq!(said("4@22-6", &friday(5)), Some(false), "the night of Thursday");
         assert_eq!(said("0;1@7-18,4;5@9-12", &saturday(9)), Some(true));
         assert_eq!(said("0-24", &saturday(0)), Some(true), "every day");
-        assert_eq!([said("weekdays", &friday(7)), said("7@7-18", &friday(7)), said("4@7-25", &friday(7))], [None, None, None]);
+        assert_eq!(
+            [said("weekdays", &friday(7)), said("7@7-18", &friday(7)), said("4@7-25", &friday(7))],
+            [None, None, None]
+        );
     }
 }

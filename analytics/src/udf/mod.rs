@@ -13,7 +13,9 @@ use std::sync::{
 };
 
 use arrow::{
-    array::{Array, ArrayRef, AsArray, BooleanArray, FixedSizeBinaryArray, FixedSizeBinaryBuilder, Int64Array, StringArray},
+    array::{
+        Array, ArrayRef, AsArray, BooleanArray, FixedSizeBinaryArray, FixedSizeBinaryBuilder, Int64Array, StringArray,
+    },
     datatypes::{DataType, TimeUnit},
 };
 use datafusion::{
@@ -62,7 +64,13 @@ pub(crate) fn register(context: &SessionContext, zones: &Arc<Zones>, key: Option
     let map = Arc::clone(zones);
     add("week_hour", vec![time.clone()], DataType::Int64, pure, each(1, move |a| hours::week_hour(map.time_zone(), a)));
     let map = Arc::clone(zones);
-    add("in_hours", vec![DataType::Utf8, time.clone()], DataType::Boolean, pure, each(2, move |a| hours::in_hours(map.time_zone(), a)));
+    add(
+        "in_hours",
+        vec![DataType::Utf8, time.clone()],
+        DataType::Boolean,
+        pure,
+        each(2, move |a| hours::in_hours(map.time_zone(), a)),
+    );
     for (name, is_end) in [("window_start", false), ("window_end", true)] {
         let edges = Arc::clone(edges);
         let run = move |_: &[ColumnarValue]| {
@@ -75,7 +83,10 @@ pub(crate) fn register(context: &SessionContext, zones: &Arc<Zones>, key: Option
 }
 
 /// A function of whole columns; a call on literals only gives a literal.
-fn each(columns: usize, run: impl Fn(&[ArrayRef]) -> Result<ArrayRef> + Send + Sync + 'static) -> ScalarFunctionImplementation {
+fn each(
+    columns: usize,
+    run: impl Fn(&[ArrayRef]) -> Result<ArrayRef> + Send + Sync + 'static,
+) -> ScalarFunctionImplementation {
     Arc::new(move |arguments: &[ColumnarValue]| {
         if arguments.len() != columns {
             return exec_err!("needed {columns} arguments, had {}", arguments.len());
@@ -162,9 +173,11 @@ fn cidr(arguments: &[ColumnarValue]) -> Result<ColumnarValue> {
     let [addresses, net] = arguments else { return exec_err!("cidr needs an address and a range") };
     if let (ColumnarValue::Array(addresses), ColumnarValue::Scalar(net)) = (addresses, net) {
         let Some(text) = net.try_as_str().flatten() else { return exec_err!("cidr needs a range, had null") };
-        let range: Cidr = text.parse().map_err(|e: lidr_schema::ip::BadCidr| DataFusionError::Execution(e.to_string()))?;
+        let range: Cidr =
+            text.parse().map_err(|e: lidr_schema::ip::BadCidr| DataFusionError::Execution(e.to_string()))?;
         let addresses = sixteen(addresses)?;
-        let inside: BooleanArray = (0..addresses.len()).map(|i| ip_at(addresses, i).map(|ip| range.contains(ip))).collect();
+        let inside: BooleanArray =
+            (0..addresses.len()).map(|i| ip_at(addresses, i).map(|ip| range.contains(ip))).collect();
         return Ok(ColumnarValue::Array(Arc::new(inside)));
     }
     each(2, ranges)(arguments)

@@ -75,7 +75,10 @@ mod tests {
             ("10.66.0.0/16".parse().unwrap(), zone("li-admin")),
         ]);
         let of = |a: &str| zones.of(a.parse().unwrap()).map(|z| z.name.as_str());
-        assert_eq!((of("10.66.0.1"), of("10.1.0.1"), of("8.8.8.8")), (Some("li-admin"), Some("core"), Some("internet")));
+        assert_eq!(
+            (of("10.66.0.1"), of("10.1.0.1"), of("8.8.8.8")),
+            (Some("li-admin"), Some("core"), Some("internet"))
+        );
         assert_eq!(of("2001:db8::1"), None, "0.0.0.0/0 is all of IPv4 only");
     }
 }

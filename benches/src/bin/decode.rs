@@ -21,7 +21,11 @@ fn main() -> anyhow::Result<()> {
     match words.as_slice() {
         ["repeat", file, to, times] => {
             let times = times.parse().context("TIMES: needed a number")?;
-            writeln!(out, "{} packets in {to}", lidr_scenarios::repeat_shifted(Path::new(file), Path::new(to), times)?)?;
+            writeln!(
+                out,
+                "{} packets in {to}",
+                lidr_scenarios::repeat_shifted(Path::new(file), Path::new(to), times)?
+            )?;
         }
         ["simulate", dir, packets] => {
             let background = packets.parse().context("PACKETS: needed a number")?;
@@ -42,7 +46,9 @@ fn main() -> anyhow::Result<()> {
             let workers = workers.parse().context("WORKERS: needed a number")?;
             writeln!(out, "{}", measure::decode(Path::new(file), workers, false)?.text())?;
         }
-        _ => bail!("needed [--count-keys | --without NAME,…] FILE [WORKERS], `rows WORKERS FILE…`, `repeat FILE OUT TIMES` or `simulate DIR PACKETS`"),
+        _ => bail!(
+            "needed [--count-keys | --without NAME,…] FILE [WORKERS], `rows WORKERS FILE…`, `repeat FILE OUT TIMES` or `simulate DIR PACKETS`"
+        ),
     }
     Ok(())
 }

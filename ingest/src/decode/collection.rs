@@ -38,10 +38,22 @@ fn product_is_counted_as_other_programs_read_it() {
     let Some(all) = lines("li/x2-demo-01.pcap", "delivery", 1) else { return };
     assert_eq!(columns(&all, &names), ["x2 sip 1 539 0 0   "]);
     let Some(mut all) = lines("li/vectors.pcap", "delivery", 2) else { return };
-    let copies = ["jmirror 1 28", "gre 1 28", "gre 1 28", "erspan1 1 42", "erspan2 1 42", "erspan3 1 42", "vxlan 1 42", "tzsp 1 42"];
+    let copies = [
+        "jmirror 1 28",
+        "gre 1 28",
+        "gre 1 28",
+        "erspan1 1 42",
+        "erspan2 1 42",
+        "erspan3 1 42",
+        "vxlan 1 42",
+        "tzsp 1 42",
+    ];
     let mirrors: Vec<_> = all.extract_if(.., |line| line["protocol"] == "mirror").collect();
     assert_eq!(columns(&mirrors, &["format", "pdus", "bytes"]), copies);
-    assert_eq!(columns(&all, &names), ["x3 ipv4 1 28 0 0 NF1 POI1 1", "x2x3  0 0 1 0   ", "x2x3  0 0 0 1   ", "redbackli ipv4 1 28 0 0   7"]);
+    assert_eq!(
+        columns(&all, &names),
+        ["x3 ipv4 1 28 0 0 NF1 POI1 1", "x2x3  0 0 1 0   ", "x2x3  0 0 0 1   ", "redbackli ipv4 1 28 0 0   7"]
+    );
 }
 
 #[test]
@@ -51,7 +63,10 @@ fn management_is_counted_as_other_programs_read_it() {
     // One request with eleven variables by community and one authenticated, one encrypted, one discovery, one trap: five messages.
     let Some(all) = lines("li/snmp.pcap", "mgmt", 2) else { return };
     let ops = |version: &str, op: &str| all.iter().filter(|l| l["version"] == version && l["op"] == op).count();
-    assert_eq!([ops("v2c", "set"), ops("v3", "encrypted"), ops("v3", "set"), ops("v3", "get"), ops("v2c", "trap")], [11, 1, 11, 1, 1]);
+    assert_eq!(
+        [ops("v2c", "set"), ops("v3", "encrypted"), ops("v3", "set"), ops("v3", "get"), ops("v2c", "trap")],
+        [11, 1, 11, 1, 1]
+    );
     assert_eq!(all.len(), 25);
     let Some(tasks) = lines("li/snmp.pcap", "tasking", 1) else { return };
     let seen = columns(&tasks, &["op", "message", "level", "actor_name", "dest_port", "targets", "status"]);
@@ -64,7 +79,10 @@ fn management_is_counted_as_other_programs_read_it() {
     // Two discoveries that are reported, two encrypted requests that are answered: eight messages.
     let Some(all) = lines("mgmt/SNMPv3.pcap", "mgmt", 1) else { return };
     assert_eq!(count(&all, "report v3 noAuthNoPriv admin none usmStatsUnknownEngineIDs usmStatsUnknownEngineIDs"), 2);
-    assert_eq!((count(&all, "get v3 noAuthNoPriv admin refused  "), count(&all, "encrypted v3 authPriv admin ok  ")), (2, 2));
+    assert_eq!(
+        (count(&all, "get v3 noAuthNoPriv admin refused  "), count(&all, "encrypted v3 authPriv admin ok  ")),
+        (2, 2)
+    );
     assert_eq!(all.len(), 6);
     // Four requests with four answers.
     let Some(all) = lines("mgmt/SNMPv2c_get_requests.pcap", "mgmt", 1) else { return };
@@ -94,7 +112,15 @@ fn radius_messages_are_paired() {
     let names = ["method", "outcome"];
     let Some(all) = lines("mgmt/radius_localhost.pcap", "auth", 2) else { return };
     let expected = [
-        "eap refused", "eap ok", "pap ok", "chap ok", "pap refused", "pap unknown", "pap unknown", "pap unknown", "pap ok",
+        "eap refused",
+        "eap ok",
+        "pap ok",
+        "chap ok",
+        "pap refused",
+        "pap unknown",
+        "pap unknown",
+        "pap unknown",
+        "pap ok",
     ];
     assert_eq!(columns(&all, &names), expected);
     let Some(all) = lines("telecom/radius.pcap", "signal", 2) else { return };
@@ -114,7 +140,20 @@ fn handover_is_counted_as_the_reference_says() {
         // 35 towards the agency, of which 14 keepalives; 14 answers.
         assert_eq!((sum("pdus"), sum("keepalives"), sum("answers"), sum("missing")), (21, 14, 14, 0));
         assert_eq!((sum("from_target"), sum("to_target")), (10, 10));
-        let names = ["protocol", "state", "pdus", "keepalives", "answers", "format", "records", "country", "operator", "ne_name", "first_seq", "last_seq"];
+        let names = [
+            "protocol",
+            "state",
+            "pdus",
+            "keepalives",
+            "answers",
+            "format",
+            "records",
+            "country",
+            "operator",
+            "ne_name",
+            "first_seq",
+            "last_seq",
+        ];
         let got = columns(&all, &names);
         let want = [
             "hi2 open 1 0 0 ip begin NZ Libtrace Libtracedevlab 0 0",
@@ -125,7 +164,18 @@ fn handover_is_counted_as_the_reference_says() {
         assert_eq!(got, want);
     }
     let Some(all) = lines("li/pspdu.pcap", "delivery", 1) else { return };
-    let names = ["protocol", "pdus", "bytes", "keepalives", "answers", "integrity", "correlation", "records", "from_target", "to_target"];
+    let names = [
+        "protocol",
+        "pdus",
+        "bytes",
+        "keepalives",
+        "answers",
+        "integrity",
+        "correlation",
+        "records",
+        "from_target",
+        "to_target",
+    ];
     let want = [
         "hi 0 0 1 0 0   0 0",
         "hi 0 0 0 1 0   0 0",

@@ -48,7 +48,9 @@ fn probe(data: &[u8], _: Dir) -> Verdict {
     let octets = data.get(..ENOUGH).unwrap_or(data);
     let verbs = VERBS.iter().map(|(verb, _)| [verb.as_bytes(), b" DTCP/0."]);
     let verdict = verbs.chain([[b"".as_slice(), b"DTCP/0."]]).map(|start| begins(octets, start)).max();
-    verdict.filter(|v| *v != Verdict::No && !octets.is_empty() && std::str::from_utf8(octets).is_ok()).unwrap_or(Verdict::No)
+    verdict
+        .filter(|v| *v != Verdict::No && !octets.is_empty() && std::str::from_utf8(octets).is_ok())
+        .unwrap_or(Verdict::No)
 }
 
 /// Whether octets begin with these, or break off within them.
@@ -257,7 +259,8 @@ fn row(verb: &str, op: &'static str, m: &Message<'_>, rows: &Rows<'_>) -> taskin
         })
         .collect();
     let list = targets.iter().map(|(_, _, p)| hex::encode(&p.octets())).collect::<Vec<_>>().join(";");
-    let task = m.get("x-md-intercept-id").map(str::to_ascii_lowercase).or_else(|| m.get("criteria-id").map(str::to_owned));
+    let task =
+        m.get("x-md-intercept-id").map(str::to_ascii_lowercase).or_else(|| m.get("criteria-id").map(str::to_owned));
     let dids = m.get("cdest-id").map(|d| d.split(',').map(str::trim).collect::<Vec<_>>());
     tasking::Row {
         protocol: "dtcp".into(),

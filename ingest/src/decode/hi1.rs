@@ -136,7 +136,8 @@ impl Action {
             let ip = ["IPv4Address", "IPv6Address"].into_iter().find_map(|n| first(place, n));
             if self.address.is_none() && ip.is_some() {
                 self.address = ip;
-                self.port = ["TCPPort", "UDPPort"].into_iter().find_map(|n| first(place, n)).and_then(|p| p.parse().ok());
+                self.port =
+                    ["TCPPort", "UDPPort"].into_iter().find_map(|n| first(place, n)).and_then(|p| p.parse().ok());
             }
         }
     }
@@ -157,7 +158,9 @@ impl Action {
     fn meaning(&self) -> (&'static str, Option<&'static str>) {
         let order = self.object == "AuthorisationObject";
         let task = self.object == "LITaskObject";
-        let ends = self.status.as_deref().is_some_and(|s| matches!(s.to_ascii_lowercase().as_str(), "cancelled" | "expired" | "suspended" | "rejected"));
+        let ends = self.status.as_deref().is_some_and(|s| {
+            matches!(s.to_ascii_lowercase().as_str(), "cancelled" | "expired" | "suspended" | "rejected")
+        });
         match self.verb.as_str() {
             "CREATE" if order => ("order_create", None),
             "UPDATE" if order => ("order_change", None),
@@ -201,17 +204,19 @@ pub(super) fn write(asked: &[(Mark, Action)], dir: Dir, answer: Answer<'_>, due:
                 row.error_code = error;
                 outcome
             }
-            Answer::Actions(all) => match all.iter().find(|a| a.id == request.id).or_else(|| all.iter().find(|a| a.id.is_empty())) {
-                Some(a) if a.error.is_some() => {
-                    row.error_code = a.error;
-                    "refused"
+            Answer::Actions(all) => {
+                match all.iter().find(|a| a.id == request.id).or_else(|| all.iter().find(|a| a.id.is_empty())) {
+                    Some(a) if a.error.is_some() => {
+                        row.error_code = a.error;
+                        "refused"
+                    }
+                    Some(a) => {
+                        row.varbinds = a.entries;
+                        "ok"
+                    }
+                    None => "unanswered",
                 }
-                Some(a) => {
-                    row.varbinds = a.entries;
-                    "ok"
-                }
-                None => "unanswered",
-            },
+            }
         };
         row.outcome = Name::Borrowed(outcome);
         rows.push_between(*mark, due, ends, row);

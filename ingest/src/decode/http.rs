@@ -220,11 +220,23 @@ impl Http {
         self.framed(framing, taken, over, may, s, rows)
     }
 
-    fn framed(&mut self, framing: Framing, taken: usize, over: bool, may: bool, s: Segment<'_>, rows: &mut Rows<'_>) -> Progress {
+    fn framed(
+        &mut self,
+        framing: Framing,
+        taken: usize,
+        over: bool,
+        may: bool,
+        s: Segment<'_>,
+        rows: &mut Rows<'_>,
+    ) -> Progress {
         match framing {
             Framing::Length(n) if n > ABSURD => {
                 let mark = rows.mark(s.dir, s.first);
-                rows.odd(mark, s.last.eff, Odd { kind: "malformed", detail: "content length", needed: Some(ABSURD), had: Some(n) });
+                rows.odd(
+                    mark,
+                    s.last.eff,
+                    Odd { kind: "malformed", detail: "content length", needed: Some(ABSURD), had: Some(n) },
+                );
                 self.message(s, Content { bytes: 0, octets: &[], whole: false }, rows);
                 self.set(s.dir, State::Over);
                 Progress::Taken(taken)
@@ -346,7 +358,9 @@ impl Http {
             return Progress::NeedMore(s.data.len() + 1);
         };
         let digits = s.data.get(..line).and_then(|l| std::str::from_utf8(l).ok()).and_then(|l| l.split(';').next());
-        let Some(size) = digits.and_then(|d| u32::from_str_radix(d.trim(), 16).ok()) else { return self.lost("chunk", s, rows) };
+        let Some(size) = digits.and_then(|d| u32::from_str_radix(d.trim(), 16).ok()) else {
+            return self.lost("chunk", s, rows);
+        };
         if size == 0 {
             self.set(s.dir, State::Trailer(chunked));
             // The line end stays: without trailers it is half of the empty line that ends the message.

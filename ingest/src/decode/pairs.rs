@@ -121,7 +121,8 @@ impl<K: Eq + Hash + Clone, Q, A> Pairs<K, Q, A> {
     }
 
     fn oldest(&mut self) -> Option<Q> {
-        let (over, waiting) = (self.over.first_key_value().map(|(at, _)| at), self.order.first_key_value().map(|(at, _)| at));
+        let (over, waiting) =
+            (self.over.first_key_value().map(|(at, _)| at), self.order.first_key_value().map(|(at, _)| at));
         if over.is_some_and(|over| waiting.is_none_or(|waiting| over < waiting)) {
             return self.over.pop_first().map(|(_, request)| request);
         }
@@ -217,7 +218,11 @@ mod tests {
         assert_eq!(pairs.answer(&1, 4 * S + 900_000, "of a"), Ok(Some(("a", "of a", 4 * S + 900_000))));
         pairs.ask(3, 0, "c");
         assert_eq!(pairs.answer(&3, 5 * S + 1, "too late"), Ok(None));
-        assert_eq!(pairs.ask(3, 7 * S, "c again"), Asked::Waits, "another request, not a repeat of the one that is over");
+        assert_eq!(
+            pairs.ask(3, 7 * S, "c again"),
+            Asked::Waits,
+            "another request, not a repeat of the one that is over"
+        );
         assert_eq!((pairs.deadline(), pairs.answer(&3, 7 * S, "y")), (Some(5 * S), Ok(Some(("c again", "y", 7 * S)))));
         assert_eq!(pairs.answer(&3, 8 * S, "late again"), Ok(None));
         assert_eq!(pairs.expired(6 * S + 1), [("c", 5 * S)]);

@@ -21,13 +21,17 @@ impl Ports {
     pub fn read(options: &[String]) -> Result<Self, String> {
         let mut all: Vec<(u16, &'static str)> = Vec::new();
         for text in options {
-            let (name, ports) = text.split_once('=').ok_or_else(|| format!("needed NAME=PORT[,PORT…], had `{text}`"))?;
+            let (name, ports) =
+                text.split_once('=').ok_or_else(|| format!("needed NAME=PORT[,PORT…], had `{text}`"))?;
             let known = || ALL.iter().map(|p| p.name).chain(ROLES.iter().copied());
-            let name = known().find(|k| *k == name).ok_or_else(|| {
-                format!("no protocol `{name}`{}", hint(&nearest(name, known())))
-            })?;
+            let name = known()
+                .find(|k| *k == name)
+                .ok_or_else(|| format!("no protocol `{name}`{}", hint(&nearest(name, known()))))?;
             for port in ports.split(',') {
-                let port = port.trim().parse().map_err(|_| format!("`{text}`: needed a port from 0 to 65535, had `{port}`"))?;
+                let port = port
+                    .trim()
+                    .parse()
+                    .map_err(|_| format!("`{text}`: needed a port from 0 to 65535, had `{port}`"))?;
                 all.push((port, name));
             }
         }
@@ -70,7 +74,10 @@ mod tests {
     #[test]
     fn ports_have_the_protocol_that_was_given() {
         let ports = read(&["x1=8443,443", "ssh=2222"]).unwrap();
-        assert_eq!([ports.of(443), ports.of(8443), ports.of(2222), ports.of(22)], [Some("x1"), Some("x1"), Some("ssh"), None]);
+        assert_eq!(
+            [ports.of(443), ports.of(8443), ports.of(2222), ports.of(22)],
+            [Some("x1"), Some("x1"), Some("ssh"), None]
+        );
         assert_eq!(ports.text(), "x1=443;ssh=2222;x1=8443;");
         assert_eq!(read(&["x1=443", "x1=443"]).unwrap().text(), "x1=443;", "said twice is said once");
     }
@@ -81,6 +88,9 @@ mod tests {
         assert_eq!(error("sssh=22"), "no protocol `sssh`, did you mean `ssh`?");
         assert_eq!(error("ssh"), "needed NAME=PORT[,PORT…], had `ssh`");
         assert_eq!(error("ssh=70000"), "`ssh=70000`: needed a port from 0 to 65535, had `70000`");
-        assert_eq!(read(&["ssh=22", "x1=22"]).unwrap_err(), "port 22 was given to `ssh` and to `x1`, needed one protocol a port");
+        assert_eq!(
+            read(&["ssh=22", "x1=22"]).unwrap_err(),
+            "port 22 was given to `ssh` and to `x1`, needed one protocol a port"
+        );
     }
 }

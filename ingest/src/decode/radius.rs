@@ -133,7 +133,13 @@ impl Radius {
     }
 }
 
-fn odd(segment: &Segment<'_>, kind: &'static str, detail: &'static str, sizes: Option<(usize, usize)>, rows: &mut Rows<'_>) {
+fn odd(
+    segment: &Segment<'_>,
+    kind: &'static str,
+    detail: &'static str,
+    sizes: Option<(usize, usize)>,
+    rows: &mut Rows<'_>,
+) {
     let mark = rows.mark(segment.dir, segment.first);
     let (needed, had) = (sizes.map(|s| s.0 as u64), sizes.map(|s| s.1 as u64));
     rows.odd(mark, segment.last.eff, Odd { kind, detail, needed, had });

@@ -139,13 +139,9 @@ impl Rows<'_> {
         let e = self.ends;
         match dir {
             Dir::Src => e,
-            Dir::Dst => Ends {
-                src_ip: e.dst_ip,
-                dst_ip: e.src_ip,
-                src_port: e.dst_port,
-                dst_port: e.src_port,
-                proto: e.proto,
-            },
+            Dir::Dst => {
+                Ends { src_ip: e.dst_ip, dst_ip: e.src_ip, src_port: e.dst_port, dst_port: e.src_port, proto: e.proto }
+            }
         }
     }
 }

@@ -108,7 +108,10 @@ mod tests {
         assert_eq!(list([one(1), one(2), one(1)]).as_deref(), Some(&*["01".repeat(16), "02".repeat(16)].join(";")));
         assert_eq!(list((0..40).map(one)).unwrap().split(';').count(), MOST_LISTED);
         let v4 = Ip::v4([192, 0, 2, 1]);
-        assert_eq!([range(v4, None), range(v4, Some(32))], [(Kind::Ip, "192.0.2.1".to_owned()), (Kind::Ip, "192.0.2.1".to_owned())]);
+        assert_eq!(
+            [range(v4, None), range(v4, Some(32))],
+            [(Kind::Ip, "192.0.2.1".to_owned()), (Kind::Ip, "192.0.2.1".to_owned())]
+        );
         assert_eq!(range(v4, Some(28)), (Kind::Prefix, "192.0.2.1/28".to_owned()));
     }
 

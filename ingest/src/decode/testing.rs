@@ -102,7 +102,12 @@ pub(crate) fn run_between(protocol: &Protocol, ends: Ends, steps: &[Step]) -> Ve
 }
 
 /// [`run`] between other ends, on a port that the settings give to a protocol.
-pub(crate) fn run_as(protocol: &Protocol, ends: Ends, configured: Option<&'static str>, steps: &[Step]) -> Vec<(Head, AnyRow)> {
+pub(crate) fn run_as(
+    protocol: &Protocol,
+    ends: Ends,
+    configured: Option<&'static str>,
+    steps: &[Step],
+) -> Vec<(Head, AnyRow)> {
     let (key, sensor, captures) = (key(), Name::default(), [Name::Borrowed("test-0")]);
     let (mut ordinals, mut out) = (Ordinals::default(), Vec::new());
     let mut decoder = (protocol.start)();

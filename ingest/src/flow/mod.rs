@@ -178,7 +178,13 @@ impl Flow {
             part: 0,
             syn: None,
             rtt_us: None,
-            direction_by: if syn { "syn" } else if synack { "synack" } else { "first" },
+            direction_by: if syn {
+                "syn"
+            } else if synack {
+                "synack"
+            } else {
+                "first"
+            },
             retransmits: 0,
             gap_bytes: 0,
         }
@@ -237,7 +243,9 @@ impl Flow {
             _ => first_chunk(record) == Some(CHUNK_INIT),
         };
         if let Some(at) = self.closed {
-            let sends_on = record.payload_len > 0 && record.tcp.flags & (SYN | RST) == 0 && Some(self.dir(record)) == self.closing.reset_by;
+            let sends_on = record.payload_len > 0
+                && record.tcp.flags & (SYN | RST) == 0
+                && Some(self.dir(record)) == self.closing.reset_by;
             return match () {
                 () if opens || eff > at + LINGER => Belongs::No("closed", at),
                 () if eff <= at => Belongs::Late,
@@ -249,7 +257,11 @@ impl Flow {
             return Belongs::No("idle", self.last_eff + self.idle());
         }
         // The same SYN again is a retry; another sequence number is another conversation on the same ports.
-        if opens && record.key.proto == TCP && self.syn.is_none_or(|(seq, _)| seq != record.tcp.seq) && self.counts_any() {
+        if opens
+            && record.key.proto == TCP
+            && self.syn.is_none_or(|(seq, _)| seq != record.tcp.seq)
+            && self.counts_any()
+        {
             return Belongs::No("reuse", eff);
         }
         Belongs::Yes
@@ -354,13 +366,19 @@ impl Flow {
 
     /// The conversation that goes on after a reset that was not its sender's: who opened it is known.
     pub(crate) fn again(&self, record: &Record) -> Self {
-        let mut again = Self { ends: self.ends, src_is_low: self.src_is_low, direction_by: "first", ..Self::new(record) };
+        let mut again =
+            Self { ends: self.ends, src_is_low: self.src_is_low, direction_by: "first", ..Self::new(record) };
         again.note("data_after_reset");
         again
     }
 
     /// The last row, for a conversation that did not close by itself.
-    pub(crate) fn end(&mut self, reason: &'static str, due: i64, head: &dyn Fn(&Self) -> Head) -> Option<(Head, flow::Row)> {
+    pub(crate) fn end(
+        &mut self,
+        reason: &'static str,
+        due: i64,
+        head: &dyn Fn(&Self) -> Head,
+    ) -> Option<(Head, flow::Row)> {
         if self.closed.is_some() {
             return None;
         }
@@ -417,7 +435,13 @@ impl Flow {
         self.protocol.filter(|_| !self.unsure)
     }
 
-    fn row(&mut self, state: &'static str, due: i64, reason: Option<&'static str>, head: &dyn Fn(&Self) -> Head) -> (Head, flow::Row) {
+    fn row(
+        &mut self,
+        state: &'static str,
+        due: i64,
+        reason: Option<&'static str>,
+        head: &dyn Fn(&Self) -> Head,
+    ) -> (Head, flow::Row) {
         let mut head = head(self);
         head.ts = Micros(self.first.ts);
         head.due = Micros(due);

@@ -133,7 +133,9 @@ impl FlowTable {
         while let Some(bucket) = self.wheel.first_entry().filter(|b| *b.key() <= last) {
             out.extend(bucket.remove());
         }
-        out.retain(|t| self.slots.get(t.slot as usize).is_some_and(|s| s.generation == t.generation && s.flow.is_some()));
+        out.retain(|t| {
+            self.slots.get(t.slot as usize).is_some_and(|s| s.generation == t.generation && s.flow.is_some())
+        });
         out.into_iter().map(|t| t.slot).collect()
     }
 
@@ -145,7 +147,10 @@ impl FlowTable {
                 bucket.remove();
                 continue;
             };
-            let live = self.slots.get(ticket.slot as usize).is_some_and(|s| s.generation == ticket.generation && s.flow.is_some());
+            let live = self
+                .slots
+                .get(ticket.slot as usize)
+                .is_some_and(|s| s.generation == ticket.generation && s.flow.is_some());
             if live {
                 return Some(ticket.slot);
             }

@@ -2,8 +2,8 @@
 use std::sync::Arc;
 
 use arrow::array::{AsArray, RecordBatch};
-use proptest::prelude::*;
 use lidr_schema::{Cidr, Ends, Ip, Key, TableId};
+use proptest::prelude::*;
 
 use crate::{
     decode::{Protocols, ports::Ports},
@@ -58,7 +58,8 @@ fn rows(packets: &[Record], rhythm: usize) -> Vec<(String, i64, u64, String)> {
     };
     let mut worker = Worker::new(Arc::new(shared));
     let mut batches: Vec<RecordBatch> = Vec::new();
-    let mut keep = |chunk: Chunk| batches.extend(chunk.batches.into_iter().filter(|(t, _)| *t == TableId::Flow).map(|(_, b)| b));
+    let mut keep =
+        |chunk: Chunk| batches.extend(chunk.batches.into_iter().filter(|(t, _)| *t == TableId::Flow).map(|(_, b)| b));
     let mut clock = 0;
     for part in packets.chunks(rhythm) {
         part.iter().for_each(|r| worker.record(r));
@@ -74,7 +75,8 @@ fn rows(packets: &[Record], rhythm: usize) -> Vec<(String, i64, u64, String)> {
 
 fn flow_rows(batch: &RecordBatch) -> Vec<(String, i64, u64, String)> {
     let name = |column: &str, row: usize| {
-        let text = arrow::compute::cast(batch.column_by_name(column).unwrap(), &arrow::datatypes::DataType::Utf8).unwrap();
+        let text =
+            arrow::compute::cast(batch.column_by_name(column).unwrap(), &arrow::datatypes::DataType::Utf8).unwrap();
         text.as_string::<i32>().iter().nth(row).flatten().unwrap_or("-").to_owned()
     };
     let number = |column: &str, row: usize| {
@@ -82,7 +84,14 @@ fn flow_rows(batch: &RecordBatch) -> Vec<(String, i64, u64, String)> {
     };
     let due = batch.column_by_name("due").unwrap().as_primitive::<arrow::datatypes::TimestampMicrosecondType>();
     (0..batch.num_rows())
-        .map(|i| (name("state", i), due.value(i) / 1000, number("src_packets", i) + number("dst_packets", i), name("end_reason", i)))
+        .map(|i| {
+            (
+                name("state", i),
+                due.value(i) / 1000,
+                number("src_packets", i) + number("dst_packets", i),
+                name("end_reason", i),
+            )
+        })
         .collect()
 }
 
@@ -120,7 +129,10 @@ fn fin_from_both_and_its_acknowledgement_close_and_what_trails_opens_nothing() {
 fn a_datagram_conversation_opens_with_a_packet_and_ends_idle() {
     let mut packets = vec![packet(0, true, 17, 0, 0), packet(S, false, 17, 0, 0), packet(3 * S, true, 17, 0, 0)];
     packets.push(packet(40 * S, true, 17, 0, 0));
-    assert_eq!(short(&rows(&packets, 1)), [("open", 3000, 3, "-"), ("end", 33_000, 0, "idle"), ("end", 40_000, 1, "eof")]);
+    assert_eq!(
+        short(&rows(&packets, 1)),
+        [("open", 3000, 3, "-"), ("end", 33_000, 0, "idle"), ("end", 40_000, 1, "eof")]
+    );
 }
 
 #[test]
@@ -134,7 +146,10 @@ fn parts_come_with_the_first_packet_of_each_minute() {
 #[test]
 fn the_same_ports_with_another_number_are_another_conversation_and_a_retry_is_not() {
     let packets = [packet(0, true, 6, SYN, 1), packet(S, true, 6, SYN, 1), packet(10 * S, true, 6, SYN, 5)];
-    assert_eq!(short(&rows(&packets, 1)), [("open", 2000, 2, "-"), ("end", 10_000, 0, "reuse"), ("end", 10_000, 1, "eof")]);
+    assert_eq!(
+        short(&rows(&packets, 1)),
+        [("open", 2000, 2, "-"), ("end", 10_000, 0, "reuse"), ("end", 10_000, 1, "eof")]
+    );
 }
 
 /// Packets of one pair of hosts: silence before each, who sends, what; some captured out of order.
@@ -161,7 +176,8 @@ fn packets() -> impl Strategy<Value = Vec<Record>> {
             record.stamp = Stamp { eff: at.max(clock - DISORDER), frame: i as u64 + 1, ..record.stamp };
             record.clock = clock;
             if proto == 132 {
-                (record.block, record.payload_captured, record.tcp) = (Some(Arc::new(vec![chunk % 16])), 1, Tcp::default());
+                (record.block, record.payload_captured, record.tcp) =
+                    (Some(Arc::new(vec![chunk % 16])), 1, Tcp::default());
             }
             record
         };

@@ -162,13 +162,16 @@ pub(crate) fn shim(octets: &[u8]) -> Read {
 
 /// Call content of PacketCable (4, 12 and 20 octets, and one variant of 8): the datagram behind it has exactly its own length.
 pub(crate) fn ccc(octets: &[u8]) -> Read {
-    let head = [4, 12, 20, 8].into_iter().find(|head| octets.get(*head..).is_some_and(holds_ip)).ok_or(Some("ccc_other"))?;
+    let head =
+        [4, 12, 20, 8].into_iter().find(|head| octets.get(*head..).is_some_and(holds_ip)).ok_or(Some("ccc_other"))?;
     Ok(Inside { intercept: word(octets, 0), ..Inside::new("ccc", None, What::Ip, head) })
 }
 
 /// Whether octets are an IP packet of exactly their length; a capture's cut makes them shorter, never longer.
 fn holds_ip(octets: &[u8]) -> bool {
-    let length = |at: usize| octets.get(at..).and_then(<[u8]>::first_chunk::<2>).map(|two| usize::from(u16::from_be_bytes(*two)));
+    let length = |at: usize| {
+        octets.get(at..).and_then(<[u8]>::first_chunk::<2>).map(|two| usize::from(u16::from_be_bytes(*two)))
+    };
     match octets.first() {
         Some(0x45..=0x4f) => length(2).is_some_and(|total| total >= 20 && total >= octets.len()),
         Some(0x60..=0x6f) => length(4).is_some_and(|payload| payload + 40 >= octets.len()),
@@ -179,7 +182,10 @@ fn holds_ip(octets: &[u8]) -> bool {
 /// Whether octets may be an Ethernet frame of something that is opened or known.
 pub(crate) fn holds_ethernet(octets: &[u8]) -> bool {
     let kind = octets.get(12..).and_then(<[u8]>::first_chunk::<2>).map(|two| u16::from_be_bytes(*two));
-    matches!(kind, Some(0x0800 | 0x86dd | 0x0806 | 0x8100 | 0x88a8 | 0x8847 | 0x8848 | 0x8863 | 0x8864 | 0x88cc | 0x88f7))
+    matches!(
+        kind,
+        Some(0x0800 | 0x86dd | 0x0806 | 0x8100 | 0x88a8 | 0x8847 | 0x8848 | 0x8863 | 0x8864 | 0x88cc | 0x88f7)
+    )
 }
 
 #[cfg(test)]
@@ -199,14 +205,23 @@ mod tests {
     fn headers_say_whose_copy_it_is() {
         let shim_head = hex(&format!("600004d2000022b802aa0000000202aa000000010800{IP}"));
         let read = shim(&shim_head).unwrap();
-        assert_eq!((read.intercept, read.id, read.from_target, read.what), (Some(1234), Some(8888), Some(false), What::Ethernet));
+        assert_eq!(
+            (read.intercept, read.id, read.from_target, read.what),
+            (Some(1234), Some(8888), Some(false), What::Ethernet)
+        );
         let read = jmirror(&with("0000030000000090")).unwrap();
         assert_eq!((read.intercept, read.id, read.what, read.skip), (Some(0x300), Some(0x90), What::Ip, 8));
-        for (head, skip) in [("01020304", 4), ("01020304eead4d341f9add37", 12), ("01020304eead4d341f9add374341534530303031", 20)] {
+        for (head, skip) in
+            [("01020304", 4), ("01020304eead4d341f9add37", 12), ("01020304eead4d341f9add374341534530303031", 20)]
+        {
             let read = ccc(&with(head)).unwrap();
             assert_eq!((read.intercept, read.skip), (Some(0x0102_0304), skip));
         }
-        assert_eq!(ccc(&hex("0102030445000020000100004011")), Ok(Inside { intercept: Some(0x0102_0304), ..Inside::new("ccc", None, What::Ip, 4) }), "cut by the capture");
+        assert_eq!(
+            ccc(&hex("0102030445000020000100004011")),
+            Ok(Inside { intercept: Some(0x0102_0304), ..Inside::new("ccc", None, What::Ip, 4) }),
+            "cut by the capture"
+        );
         assert_eq!(ccc(&[with("01020304"), vec![0]].concat()), Err(Some("ccc_other")), "more than the packet says");
     }
 
@@ -215,8 +230,14 @@ mod tests {
         let name = |read: Read| read.map(|inside| (inside.name, inside.id, inside.what, inside.skip));
         assert_eq!(name(gre(&with("3000080011223344 00000009"))), Ok(("gre", Some(0x1122_3344), What::Ip, 12)));
         assert_eq!(name(gre(&hex("000088be"))), Ok(("erspan1", None, What::Ethernet, 4)));
-        assert_eq!(name(gre(&hex("100088be000000071064186500000012"))), Ok(("erspan2", Some(0x65), What::Ethernet, 16)));
-        assert_eq!(name(gre(&hex("100022eb0000000820640065010203040000 0008"))), Ok(("erspan3", Some(0x65), What::Ethernet, 20)));
+        assert_eq!(
+            name(gre(&hex("100088be000000071064186500000012"))),
+            Ok(("erspan2", Some(0x65), What::Ethernet, 16))
+        );
+        assert_eq!(
+            name(gre(&hex("100022eb0000000820640065010203040000 0008"))),
+            Ok(("erspan3", Some(0x65), What::Ethernet, 20))
+        );
         assert_eq!(name(gre(&hex("3081880b00040007000000010000000200210000"))), Ok(("pptp", Some(7), What::Ppp, 16)));
         assert_eq!(gre(&hex("2081880b0000000700000001")), Err(Some("gre_acknowledgement")));
         assert_eq!(name(tzsp(&hex("010000010a03ffffff0001"))), Ok(("tzsp", None, What::Ethernet, 11)));
@@ -237,7 +258,10 @@ mod tests {
         for (read, whole) in cases {
             let all = read(&whole).unwrap();
             for length in 0..whole.len() {
-                assert!(read(&whole[..length]).is_ok_and(|short| short == all) || read(&whole[..length]).is_err(), "{length}");
+                assert!(
+                    read(&whole[..length]).is_ok_and(|short| short == all) || read(&whole[..length]).is_err(),
+                    "{length}"
+                );
             }
         }
     }

@@ -9,10 +9,7 @@ use std::collections::BTreeMap;
 use hashbrown::HashMap;
 use lidr_schema::{Ends, Ip};
 
-use crate::{
-    record::Stamp,
-    source::ReaderOdd,
-};
+use crate::{record::Stamp, source::ReaderOdd};
 
 /// Datagrams that wait at the same time.
 const MOST_DATAGRAMS: usize = 4096;
@@ -254,8 +251,15 @@ mod tests {
 
     use super::*;
 
-    const ID: Id =
-        Id { src: Ip::v4([1, 1, 1, 1]), dst: Ip::v4([2, 2, 2, 2]), id: 7, proto: 17, layer: 0, vlan: None, tunnel: None };
+    const ID: Id = Id {
+        src: Ip::v4([1, 1, 1, 1]),
+        dst: Ip::v4([2, 2, 2, 2]),
+        id: 7,
+        proto: 17,
+        layer: 0,
+        vlan: None,
+        tunnel: None,
+    };
 
     const START: Stamp = Stamp { ts: 0, eff: 0, frame: 1, input: 0 };
 
@@ -292,7 +296,8 @@ mod tests {
         assert_eq!(fragments.add(ID, part(16, &[3; 3], false), Stamp { eff: PATIENCE, ..START }), Outcome::Waits);
         fragments.add(Id { id: 8, ..ID }, part(0, &[1; 8], true), Stamp { eff: 2 * PATIENCE, frame: 5, ..START });
         assert_eq!(fragments.lapse(PATIENCE - 1).count(), 0, "other fragments decide nothing");
-        let odd: Vec<_> = fragments.lapse(PATIENCE).map(|o| (o.stamp.eff, o.stamp.frame, o.needed, o.had, o.ends.proto)).collect();
+        let odd: Vec<_> =
+            fragments.lapse(PATIENCE).map(|o| (o.stamp.eff, o.stamp.frame, o.needed, o.had, o.ends.proto)).collect();
         assert_eq!((odd.as_slice(), fragments.timed_out), ([(PATIENCE, 1, Some(19), Some(11), 17)].as_slice(), 1));
         fragments.end(2 * PATIENCE + 7);
         assert_eq!(fragments.lapse(i64::MAX).map(|o| o.stamp.eff).collect::<Vec<_>>(), [2 * PATIENCE + 7]);
@@ -320,7 +325,8 @@ mod tests {
     #[test]
     fn too_many_fragments_are_said_once() {
         let mut fragments = Fragments::default();
-        let outcomes: Vec<_> = (0..MOST_PARTS + 3).map(|i| fragments.add(ID, part(i * 16, &[1; 8], true), START)).collect();
+        let outcomes: Vec<_> =
+            (0..MOST_PARTS + 3).map(|i| fragments.add(ID, part(i * 16, &[1; 8], true), START)).collect();
         let (kept, refused) = outcomes.split_at(MOST_PARTS);
         assert!(kept.iter().all(|o| *o == Outcome::Waits));
         assert_eq!(refused, [Outcome::Refused("too many fragments"), Outcome::TooMany, Outcome::TooMany]);

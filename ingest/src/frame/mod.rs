@@ -162,7 +162,8 @@ impl Frames {
     ) {
         let cut = (p.wire_len as usize).saturating_sub(p.len);
         let view = View { block, start: p.start, end: p.start + p.len, cut };
-        let mut context = Context { stamp, clock, ends: Ends::default(), vlan: None, outer: None, network: 0, layer: 0, out, odds };
+        let mut context =
+            Context { stamp, clock, ends: Ends::default(), vlan: None, outer: None, network: 0, layer: 0, out, odds };
         // Nearly every packet of nearly every capture, without a step through each layer that it might have had.
         if p.link == ETHERNET && matches!(view.get(), [_, _, _, _, _, _, _, _, _, _, _, _, 8, 0, 0x40..=0x4f, ..]) {
             return self.ipv4(view.skip(14), &mut context);
@@ -239,7 +240,13 @@ impl Frames {
                 IpNumber::AUTHENTICATION_HEADER => octets.get(1).map(|n| 8 + usize::from(*n) * 4),
                 IpNumber::IPV6_FRAGMENTATION_HEADER => {
                     let Some(head) = octets.first_chunk::<8>() else {
-                        return context.odd(cut_or(payload, "malformed"), "frame", "ipv6 fragment header", 8, octets.len());
+                        return context.odd(
+                            cut_or(payload, "malformed"),
+                            "frame",
+                            "ipv6 fragment header",
+                            8,
+                            octets.len(),
+                        );
                     };
                     let [next, _, high, low, a, b, c, d] = *head;
                     let field = u16::from_be_bytes([high, low]);
@@ -264,7 +271,15 @@ impl Frames {
         context.odd("too_deep", "frame", "ipv6 extensions", MOST_EXTENSIONS, MOST_EXTENSIONS);
     }
 
-    fn fragment(&mut self, mut info: IpInfo, id: u32, offset: usize, more: bool, payload: View<'_>, context: &mut Context<'_>) {
+    fn fragment(
+        &mut self,
+        mut info: IpInfo,
+        id: u32,
+        offset: usize,
+        more: bool,
+        payload: View<'_>,
+        context: &mut Context<'_>,
+    ) {
         self.counters.fragments += 1;
         if payload.cut > 0 {
             self.counters.dropped("fragment_cut", 1);

@@ -62,9 +62,16 @@ fn every_link_type_reaches_the_same_packet() {
     let mpls = [[2; 12].as_slice(), &[0x88, 0x47, 0, 1, 0, 64, 0, 2, 1, 64], &packet].concat();
     let pppoe = [[2; 12].as_slice(), &[0x88, 0x64, 0x11, 0, 0, 1, 0, 0, 0, 0x21], &packet].concat();
     let null = [[2, 0, 0, 0].as_slice(), &packet].concat();
-    for (link, frame) in
-        [(1, ethernet(&packet)), (113, cooked), (276, cooked2), (101, packet.clone()), (0, null), (1, vlan), (1, mpls), (1, pppoe)]
-    {
+    for (link, frame) in [
+        (1, ethernet(&packet)),
+        (113, cooked),
+        (276, cooked2),
+        (101, packet.clone()),
+        (0, null),
+        (1, vlan),
+        (1, mpls),
+        (1, pppoe),
+    ] {
         let (records, odds) = decode(link, &frame);
         assert_eq!(records.len(), 1, "link {link}: {odds:?}");
         assert_eq!(records[0].payload(), b"hello");
@@ -210,7 +217,11 @@ fn every_truncation_gives_a_record_or_says_why_not() {
             let (records, odds) = decode_all(&mut Frames::default(), 1, &frame[..len], frame.len());
             assert!(!records.is_empty() || !odds.is_empty(), "nothing said of {len} octets of {frame:02x?}");
             for (cut, uncut) in records.iter().zip(&whole) {
-                assert_eq!((cut.key, cut.payload_len, cut.ip_len), (uncut.key, uncut.payload_len, uncut.ip_len), "{len}");
+                assert_eq!(
+                    (cut.key, cut.payload_len, cut.ip_len),
+                    (uncut.key, uncut.payload_len, uncut.ip_len),
+                    "{len}"
+                );
                 assert!(cut.payload_captured <= cut.payload_len && uncut.payload().starts_with(cut.payload()), "{len}");
             }
             // The same octets where the wire had no more: the length fields lie, and nothing breaks.
@@ -293,7 +304,17 @@ fn mirrors_with_a_port_of_the_settings_and_ppp_are_opened() {
     let inner = udp(7, 8, b"in");
     let wire = |port: u16, head: &[u8]| {
         let payload = [head, &inner].concat();
-        ip(17, &[&5000_u16.to_be_bytes()[..], &port.to_be_bytes(), &(payload.len() as u16 + 8).to_be_bytes(), &[0, 0], &payload].concat())
+        ip(
+            17,
+            &[
+                &5000_u16.to_be_bytes()[..],
+                &port.to_be_bytes(),
+                &(payload.len() as u16 + 8).to_be_bytes(),
+                &[0, 0],
+                &payload,
+            ]
+            .concat(),
+        )
     };
     let ports = Ports::read(&["shim=8500".to_owned(), "tzsp=9999".to_owned()]).unwrap();
     let cases: [(&str, u16, &[u8]); 4] = [
@@ -321,7 +342,8 @@ fn pseudo_wires_are_opened_with_and_without_control_word() {
     let ethernet = [&[0x02; 12][..], &[8, 0], &udp(7, 8, b"in")].concat();
     let low = [&[0x00, 0x1b, 0x21, 1, 2, 3, 0x00, 0x1b, 0x21, 4, 5, 6, 8, 0][..], &udp(7, 8, b"in")].concat();
     let like_ip = [&[0x45, 0x1b, 0x21, 1, 2, 3, 0x00, 0x1b, 0x21, 4, 5, 6, 8, 0][..], &udp(7, 8, b"in")].concat();
-    for (word, frame) in [(&[0_u8; 4][..], &ethernet), (&[], &ethernet), (&[0; 4], &low), (&[], &low), (&[], &like_ip)] {
+    for (word, frame) in [(&[0_u8; 4][..], &ethernet), (&[], &ethernet), (&[0; 4], &low), (&[], &low), (&[], &like_ip)]
+    {
         let packet = [&[0x11; 12][..], &[0x88, 0x47, 0x49, 0x30, 1, 0xff], word, frame].concat();
         let (records, odds) = decode(1, &packet);
         assert_eq!(records.len(), 1, "{odds:?}");
@@ -332,7 +354,8 @@ fn pseudo_wires_are_opened_with_and_without_control_word() {
 #[test]
 fn erspan_says_its_session_and_broken_gtp_is_counted() {
     let inner = ethernet(&udp(7, 8, b"in"));
-    let erspan2 = ip(47, &[[0x10, 0, 0x88, 0xbe, 0, 0, 0, 1].as_slice(), &[0x10, 0, 0xfc | 1, 5, 0, 0, 0, 0], &inner].concat());
+    let erspan2 =
+        ip(47, &[[0x10, 0, 0x88, 0xbe, 0, 0, 0, 1].as_slice(), &[0x10, 0, 0xfc | 1, 5, 0, 0, 0, 0], &inner].concat());
     assert_eq!(decode(101, &erspan2).0[1].outer.as_deref().unwrap().id, Some(0x105));
     let mut frames = Frames::default();
     let endless = [0x34, 255, 0, 0, 0, 0, 1, 1, 0, 0, 0, 0x85, 0, 0, 0, 0];
@@ -380,7 +403,10 @@ fn an_unknown_link_is_said_once() {
 #[test]
 fn what_is_odd_names_the_ends_that_were_read() {
     let (_, odds) = decode(101, &ip(6, &[0; 7]));
-    assert_eq!(odds.iter().map(|o| (o.kind, o.ends.src_ip, o.ends.proto)).collect::<Vec<_>>(), [("malformed", Ip::v4([192, 0, 2, 1]), 6)]);
+    assert_eq!(
+        odds.iter().map(|o| (o.kind, o.ends.src_ip, o.ends.proto)).collect::<Vec<_>>(),
+        [("malformed", Ip::v4([192, 0, 2, 1]), 6)]
+    );
 }
 
 proptest! {
@@ -412,11 +438,17 @@ fn networks_of_tenants_are_told_apart_and_directions_of_one_are_not() {
         out
     };
     let carried = |hosts, port: u16, head: &[u8], inside: &[u8]| {
-        let ports = [port.to_be_bytes(), port.to_be_bytes(), (8 + head.len() as u16 + inside.len() as u16).to_be_bytes(), [0, 0]];
+        let ports = [
+            port.to_be_bytes(),
+            port.to_be_bytes(),
+            (8 + head.len() as u16 + inside.len() as u16).to_be_bytes(),
+            [0, 0],
+        ];
         between(hosts, 17, &[ports.concat().as_slice(), head, inside].concat())
     };
     let vxlan = |hosts, vni, inside: &[u8]| carried(hosts, 4789, &[8, 0, 0, 0, 0, 0, vni, 0], &ethernet(inside));
-    let gtp = |hosts, teid, inside: &[u8]| carried(hosts, 2152, &[0x30, 255, 0, inside.len() as u8, 0, 0, 0, teid], inside);
+    let gtp =
+        |hosts, teid, inside: &[u8]| carried(hosts, 2152, &[0x30, 255, 0, inside.len() as u8, 0, 0, 0, teid], inside);
     let gre = |hosts, kind: [u8; 2], key: u8, inside: &[u8]| {
         between(hosts, 47, &[[0x20, 0].as_slice(), &kind, &[0, 0, 0, key], inside].concat())
     };
@@ -435,5 +467,9 @@ fn networks_of_tenants_are_told_apart_and_directions_of_one_are_not() {
     let nested = between([6, 7], 4, &gtp([1, 2], 5, &there));
     assert_eq!(decode(101, &nested).0.len(), 3);
     assert_ne!(key(&nested), key(&gtp([1, 2], 5, &there)));
-    assert_eq!((size_of::<crate::record::FlowKey>(), size_of::<Record>()), (48, 192), "what a packet costs on its way to its worker");
+    assert_eq!(
+        (size_of::<crate::record::FlowKey>(), size_of::<Record>()),
+        (48, 192),
+        "what a packet costs on its way to its worker"
+    );
 }

@@ -76,8 +76,14 @@ impl LakeSink {
     /// If the folder cannot be written.
     pub fn create(dir: &Path, options: LakeOptions) -> io::Result<Self> {
         fs::create_dir_all(dir)?;
-        let mut sink =
-            Self { dir: dir.to_owned(), options, open: BTreeMap::new(), rows: BTreeMap::new(), before: Vec::new(), whole: Vec::new() };
+        let mut sink = Self {
+            dir: dir.to_owned(),
+            options,
+            open: BTreeMap::new(),
+            rows: BTreeMap::new(),
+            before: Vec::new(),
+            whole: Vec::new(),
+        };
         sink.find_own(dir)?;
         Ok(sink)
     }
@@ -135,11 +141,16 @@ impl LakeSink {
     }
 
     fn begin(&self, table: TableId, day: i64, first: u64) -> io::Result<Open> {
-        let folder = self.dir.join(table.name()).join(format!("day={}", date(day))).join(format!("sensor={}", self.options.sensor));
+        let folder = self
+            .dir
+            .join(table.name())
+            .join(format!("day={}", date(day)))
+            .join(format!("sensor={}", self.options.sensor));
         fs::create_dir_all(&folder)?;
         let name = format!("{}-0-{first:012}.parquet", self.options.epoch);
         let temporary = folder.join(format!(".{name}.tmp"));
-        let writer = ArrowWriter::try_new(File::create(&temporary)?, table.def().schema(), Some(self.properties(table)));
+        let writer =
+            ArrowWriter::try_new(File::create(&temporary)?, table.def().schema(), Some(self.properties(table)));
         Ok(Open { day, writer: writer.map_err(io::Error::other)?, temporary, path: folder.join(name) })
     }
 
@@ -226,7 +237,8 @@ mod tests {
     use super::*;
 
     fn batch(dues: &[i64]) -> RecordBatch {
-        let rows: Vec<_> = dues.iter().map(|d| serde_json::from_value(serde_json::json!({ "due": d, "ts": d })).unwrap()).collect();
+        let rows: Vec<_> =
+            dues.iter().map(|d| serde_json::from_value(serde_json::json!({ "due": d, "ts": d })).unwrap()).collect();
         dynamic::from_json(TableId::Dns.def(), &rows, &Key::from_hex(&"00".repeat(32)).unwrap()).unwrap()
     }
 
@@ -267,7 +279,11 @@ mod tests {
         let begin = || LakeSink::create(dir.path(), LakeOptions::new("tap1", "e", "k")).unwrap();
         let mut first = begin();
         first.rows(TableId::Dns, batch(&[1, DAY, 2 * DAY])).unwrap();
-        assert_eq!(files(dir.path()).iter().filter(|f| f.ends_with(".parquet")).count(), 2, "a day that is over is there");
+        assert_eq!(
+            files(dir.path()).iter().filter(|f| f.ends_with(".parquet")).count(),
+            2,
+            "a day that is over is there"
+        );
         first.end(2 * DAY).unwrap();
         let good = files(dir.path());
         let sizes = || good.iter().map(|f| fs::metadata(dir.path().join(f)).unwrap().len()).collect::<Vec<_>>();
@@ -285,6 +301,9 @@ mod tests {
 
     #[test]
     fn dates() {
-        assert_eq!([date(0), date(20_781), date(-1), date(11_016)], ["1970-01-01", "2026-11-24", "1969-12-31", "2000-02-29"]);
+        assert_eq!(
+            [date(0), date(20_781), date(-1), date(11_016)],
+            ["1970-01-01", "2026-11-24", "1969-12-31", "2000-02-29"]
+        );
     }
 }

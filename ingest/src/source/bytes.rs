@@ -73,7 +73,9 @@ impl Bytes {
         raw.by_ref().take(4).read_to_end(&mut magic)?;
         let whole = io::Cursor::new(magic.clone()).chain(raw);
         let input: Box<dyn Read + Send> = match magic.as_slice() {
-            [0x1f, 0x8b, ..] => Box::new(flate2::bufread::MultiGzDecoder::new(BufReader::with_capacity(1 << 17, whole))),
+            [0x1f, 0x8b, ..] => {
+                Box::new(flate2::bufread::MultiGzDecoder::new(BufReader::with_capacity(1 << 17, whole)))
+            }
             // A frame, or a skippable frame before the first one.
             [0x28, 0xb5, 0x2f, 0xfd] | [0x50..=0x5f, 0x2a, 0x4d, 0x18] => Box::new(zstd::Decoder::new(whole)?),
             _ => Box::new(whole),

@@ -47,7 +47,9 @@ pub enum CaptureError {
     #[error("not a capture: needed a pcap or pcapng magic, had {0}")]
     NotACapture(String),
     /// Neither a capture nor a file that a mapping takes.
-    #[error("not a capture (needed a pcap or pcapng magic, had {had}) and not a record file: no mapping takes a file of that name, tried {tried}; add a mapping to `sources` of the site folder (CONTRIBUTING.md)")]
+    #[error(
+        "not a capture (needed a pcap or pcapng magic, had {had}) and not a record file: no mapping takes a file of that name, tried {tried}; add a mapping to `sources` of the site folder (CONTRIBUTING.md)"
+    )]
     Neither {
         /// First octets.
         had: String,
@@ -125,7 +127,9 @@ impl Capture {
             0xa1b2_c3d4 | 0xa1b2_3c4d | 0xd4c3_b2a1 | 0x4d3c_b2a1 => {
                 let big = magic >> 24 == 0xa1;
                 let nanos = matches!(magic, 0xa1b2_3c4d | 0x4d3c_b2a1);
-                let Some(link) = word(head, 20, big) else { return Err(CaptureError::Header { needed: 24, had: head.len() }) };
+                let Some(link) = word(head, 20, big) else {
+                    return Err(CaptureError::Header { needed: 24, had: head.len() });
+                };
                 bytes.take(24);
                 // The upper bits of the field tell the length of the frame check sequence.
                 Format::Classic { big, nanos, link: link & 0x0fff_ffff }
@@ -212,7 +216,9 @@ impl Capture {
     /// Whether packets without a time have come; told once.
     pub(crate) fn take_untimed(&mut self) -> bool {
         match &mut self.format {
-            Format::Ng(section) => std::mem::take(&mut section.untimed) && !std::mem::replace(&mut self.said_untimed, true),
+            Format::Ng(section) => {
+                std::mem::take(&mut section.untimed) && !std::mem::replace(&mut self.said_untimed, true)
+            }
             Format::Classic { .. } => false,
         }
     }

@@ -115,6 +115,10 @@ mod tests {
     fn an_absurd_first_packet_is_outvoted() {
         let times: Vec<i64> = std::iter::once(i64::MAX / 2).chain(1..16).collect();
         assert!(Clock::start(times, AHEAD).now() < 16);
-        assert_eq!(Clock::start((100..116).collect(), AHEAD).now(), 100, "ordered traffic starts with its first packet");
+        assert_eq!(
+            Clock::start((100..116).collect(), AHEAD).now(),
+            100,
+            "ordered traffic starts with its first packet"
+        );
     }
 }

@@ -194,7 +194,9 @@ pub fn epoch(inputs: &[Input], started: &str, settings: &str) -> Result<String, 
     for input in inputs {
         let read = |why| SourceError::Read { name: input.name(), why };
         match input {
-            Input::Path { path, .. } if std::fs::metadata(path).map_err(read)?.is_file() => sample(path, &mut hash).map_err(read)?,
+            Input::Path { path, .. } if std::fs::metadata(path).map_err(read)?.is_file() => {
+                sample(path, &mut hash).map_err(read)?
+            }
             _ => {
                 hash.update(b"-");
                 hash.update(started);
@@ -383,7 +385,9 @@ impl Reader {
             }
             Item::Line(line) => match self.streams.get_mut(usize::from(stamp.input)).and_then(|s| s.outcome(*line)) {
                 Some(Outcome::Row(table, cells)) => self.rows.push(RecordRow { table, stamp, cells }),
-                Some(Outcome::Malformed(detail)) => self.odds.push(ReaderOdd { stage: "record", ..odd_of("malformed", detail, stamp) }),
+                Some(Outcome::Malformed(detail)) => {
+                    self.odds.push(ReaderOdd { stage: "record", ..odd_of("malformed", detail, stamp) })
+                }
                 Some(Outcome::Skipped) | None => {}
             },
         }
@@ -402,7 +406,9 @@ impl Reader {
             Some(item) => Some(item),
             None => self.merged()?,
         };
-        if self.logs && let Some(item) = &item {
+        if self.logs
+            && let Some(item) = &item
+        {
             self.jump(item)?;
         }
         Ok(item)

@@ -75,7 +75,8 @@ impl Section {
                 self.big = order == BYTE_ORDER_BIG;
                 self.interfaces.clear();
             }
-            let (kind, whole) = (word(head, 0, self.big).unwrap_or(kind), word(head, 4, self.big).unwrap_or(0) as usize);
+            let (kind, whole) =
+                (word(head, 0, self.big).unwrap_or(kind), word(head, 4, self.big).unwrap_or(0) as usize);
             if !(12..=MOST_BLOCK).contains(&whole) {
                 return Ok(Err(Cut { detail: "block length", needed: whole as u64, had: MOST_BLOCK as u64 }));
             }
@@ -117,14 +118,19 @@ impl Section {
             let most = if interface.snaplen == 0 { u32::MAX } else { interface.snaplen };
             (self.last, wire_len.min(most), wire_len, 12)
         } else {
-            let (Some(high), Some(low), Some(captured), Some(wire_len)) = (field(3), field(4), field(5), field(6)) else {
+            let (Some(high), Some(low), Some(captured), Some(wire_len)) = (field(3), field(4), field(5), field(6))
+            else {
                 return Err(short);
             };
             (interface.micros(u64::from(high) << 32 | u64::from(low)), captured, wire_len, 28)
         };
         let len = captured as usize;
         if len > MOST_CAPTURED || skip + len > whole {
-            return Err(Cut { detail: "packet length", needed: u64::from(captured), had: whole.saturating_sub(skip) as u64 });
+            return Err(Cut {
+                detail: "packet length",
+                needed: u64::from(captured),
+                had: whole.saturating_sub(skip) as u64,
+            });
         }
         Ok(Found { ts, link: interface.link, wire_len, skip, len, whole })
     }
@@ -140,7 +146,9 @@ impl Section {
         for (code, value) in self.options(block, 16) {
             match (code, value) {
                 (9, [resolution, ..]) => interface.resolution = ticks(*resolution),
-                (14, value) => interface.offset = value.first_chunk().map_or(0, |eight| self.eight(*eight).cast_signed()),
+                (14, value) => {
+                    interface.offset = value.first_chunk().map_or(0, |eight| self.eight(*eight).cast_signed())
+                }
                 _ => {}
             }
         }

@@ -59,7 +59,9 @@ fn read(file: Vec<u8>) -> (Vec<(i64, u32, Vec<u8>)>, bool) {
 
 #[test]
 fn both_byte_orders_and_both_resolutions() {
-    for (magic, big, part) in [(0xa1b2_c3d4, true, 5), (0xa1b2_c3d4, false, 5), (0xa1b2_3c4d, true, 5_999), (0xa1b2_3c4d, false, 5_000)] {
+    for (magic, big, part) in
+        [(0xa1b2_c3d4, true, 5), (0xa1b2_c3d4, false, 5), (0xa1b2_3c4d, true, 5_999), (0xa1b2_3c4d, false, 5_000)]
+    {
         let (packets, cut) = read(classic(magic, big, &[(7, part, b"ab"), (8, 0, b"")]));
         assert_eq!(packets, [(7_000_005, 1, b"ab".to_vec()), (8_000_000, 1, Vec::new())], "{magic:x} {big}");
         assert!(!cut);
@@ -114,7 +116,8 @@ fn pcapng_with_sections_interfaces_resolutions_and_foreign_blocks() {
 
 #[test]
 fn every_cut_of_a_file_is_said_and_gives_the_packets_before_it() {
-    let ng = [section(false), interface(1, 6, false), enhanced(0, 1, b"abcd", false), enhanced(0, 2, b"efgh", false)].concat();
+    let ng = [section(false), interface(1, 6, false), enhanced(0, 1, b"abcd", false), enhanced(0, 2, b"efgh", false)]
+        .concat();
     for file in [classic(0xa1b2_c3d4, false, &[(1, 0, b"abcd"), (2, 0, b"efgh")]), ng] {
         let whole = read(file.clone()).0.len();
         for len in 24..file.len() {
@@ -144,7 +147,10 @@ fn what_is_no_capture_says_what_it_was() {
         Capture::open(bytes, 0).unwrap_err().to_string()
     };
     assert_eq!(open(b""), "empty: needed a pcap or pcapng capture, had 0 octets");
-    assert_eq!(open(b"\x7fELF and more of it, at least 24"), "not a capture: needed a pcap or pcapng magic, had 7f454c46");
+    assert_eq!(
+        open(b"\x7fELF and more of it, at least 24"),
+        "not a capture: needed a pcap or pcapng magic, had 7f454c46"
+    );
 }
 
 #[test]
@@ -252,7 +258,9 @@ fn several_members_and_a_skippable_frame_are_one_capture() {
     };
     let zst = |part: &[u8]| zstd::encode_all(part, 1).unwrap();
     let skippable = [0x50, 0x2a, 0x4d, 0x18, 3, 0, 0, 0, 9, 9, 9];
-    for packed in [[gz(left), gz(right)].concat(), [skippable.to_vec(), zst(left), skippable.to_vec(), zst(right)].concat()] {
+    for packed in
+        [[gz(left), gz(right)].concat(), [skippable.to_vec(), zst(left), skippable.to_vec(), zst(right)].concat()]
+    {
         let size = packed.len() as u64;
         let (records, odds, reader) = read_all(&[packed]);
         assert_eq!((records.len(), odds.len()), (30, 0));
@@ -269,7 +277,8 @@ fn times_that_go_back_or_far_ahead_are_said() {
     let mut times: Vec<u32> = (1000..1020).collect();
     times.extend([1010, 1020, 90_000, 1021]);
     let (_, odds, _) = read_all(&[packets(&times)]);
-    let odd: Vec<_> = odds.iter().filter(|o| o.stage == "reader").map(|o| (o.kind, o.stamp.frame, o.stamp.eff / 1_000_000)).collect();
+    let odd: Vec<_> =
+        odds.iter().filter(|o| o.stage == "reader").map(|o| (o.kind, o.stamp.frame, o.stamp.eff / 1_000_000)).collect();
     assert_eq!(odd, [("time_back", 21, 1018), ("time_ahead", 23, 1020)]);
 }
 
@@ -304,11 +313,16 @@ fn obsolete_packet_blocks_are_read() {
 
 #[test]
 fn a_header_that_ends_early_is_not_called_a_foreign_file() {
-    let open = |octets: &[u8]| Capture::open(Bytes::new(Box::new(Cursor::new(octets.to_vec()))).unwrap(), 0).unwrap_err().to_string();
+    let open = |octets: &[u8]| {
+        Capture::open(Bytes::new(Box::new(Cursor::new(octets.to_vec()))).unwrap(), 0).unwrap_err().to_string()
+    };
     let file = classic(0xa1b2_c3d4, false, &[]);
     assert_eq!(open(&file[..10]), "cut in its file header: needed 24 octets, had 10");
     assert_eq!(open(&section(true)[..6]), "cut in its file header: needed 28 octets, had 6");
-    assert_eq!(open(b"\x0a\x0d\x0d\x0a\0\0\0\x1cnonsense"), "not a capture: needed a pcap or pcapng magic, had 0a0d0d0a");
+    assert_eq!(
+        open(b"\x0a\x0d\x0d\x0a\0\0\0\x1cnonsense"),
+        "not a capture: needed a pcap or pcapng magic, had 0a0d0d0a"
+    );
 }
 
 #[test]
@@ -327,10 +341,20 @@ fn what_can_be_read_once_is_named_by_its_run() {
 #[test]
 fn a_packet_without_a_time_has_that_of_the_one_before_and_it_is_said_once() {
     let simple = |data: &[u8]| block(3, &[words(&[data.len() as u32], false), data.to_vec()].concat(), false);
-    let file = [section(false), interface(101, 6, false), enhanced(0, 7_000_000, b"one", false), simple(b"two"), simple(b"three")];
+    let file = [
+        section(false),
+        interface(101, 6, false),
+        enhanced(0, 7_000_000, b"one", false),
+        simple(b"two"),
+        simple(b"three"),
+    ];
     let (_, odds, reader) = read_all(&[file.concat()]);
-    let said: Vec<_> = odds.iter().filter(|o| o.stage == "reader").map(|o| (o.kind, o.stamp.frame, o.stamp.eff)).collect();
-    assert_eq!((said.as_slice(), reader.summary()[0].last), ([("time_unknown", 2, 7_000_000)].as_slice(), Some(7_000_000)));
+    let said: Vec<_> =
+        odds.iter().filter(|o| o.stage == "reader").map(|o| (o.kind, o.stamp.frame, o.stamp.eff)).collect();
+    assert_eq!(
+        (said.as_slice(), reader.summary()[0].last),
+        ([("time_unknown", 2, 7_000_000)].as_slice(), Some(7_000_000))
+    );
 }
 
 #[test]
@@ -349,7 +373,11 @@ fn fragments_that_wait_at_the_end_are_said() {
     let ip = [0x45, 0, 0, 28, 0, 7, 0x20, 0, 9, 17, 0, 0, 10, 0, 0, 1, 10, 0, 0, 2, 0, 1, 0, 2, 0, 20, 0, 0];
     let frame = [[2; 12].as_slice(), &[8, 0], &ip].concat();
     let (_, odds, reader) = read_all(&[classic(0xa1b2_c3d4, false, &[(50, 0, &frame), (60, 0, b"")])]);
-    let said: Vec<_> = odds.iter().filter(|o| o.stage == "fragment").map(|o| (o.kind, o.detail, o.stamp.frame, o.stamp.eff, o.had)).collect();
+    let said: Vec<_> = odds
+        .iter()
+        .filter(|o| o.stage == "fragment")
+        .map(|o| (o.kind, o.detail, o.stamp.frame, o.stamp.eff, o.had))
+        .collect();
     assert_eq!(said, [("truncated", "fragments missing", 1, 60_000_000, Some(8))]);
     assert_eq!(reader.counters().dropped.get("fragment_incomplete"), Some(&1));
 }

@@ -89,7 +89,9 @@ impl Streams {
     /// An acknowledgement sent in that direction, and its packet: what it says about holes of the other one.
     pub(crate) fn acked(&mut self, by: Dir, ack: u32, now: Stamp, reader: &mut dyn Reader) -> Events {
         let other = by.other();
-        let Some(stream) = self.dirs.get_mut(other.index()).filter(|s| !s.held.is_empty()) else { return Events::default() };
+        let Some(stream) = self.dirs.get_mut(other.index()).filter(|s| !s.held.is_empty()) else {
+            return Events::default();
+        };
         stream.acked(other, ack, now, reader)
     }
 
@@ -177,7 +179,13 @@ impl Stream {
             self.drain(dir, data.stamp, reader, &mut events);
             return events;
         }
-        self.in_order(dir, Fresh { octets: fresh, whole: whole - again, stamp: data.stamp }, data.stamp, reader, &mut events);
+        self.in_order(
+            dir,
+            Fresh { octets: fresh, whole: whole - again, stamp: data.stamp },
+            data.stamp,
+            reader,
+            &mut events,
+        );
         self.drain(dir, data.stamp, reader, &mut events);
         events
     }
@@ -225,7 +233,8 @@ impl Stream {
     fn acked(&mut self, dir: Dir, ack: u32, now: Stamp, reader: &mut dyn Reader) -> Events {
         let mut events = Events::default();
         while let (Some(first), Some(next)) = (self.held.first(), self.next) {
-            let beyond = ack.wrapping_sub(first.seq).cast_signed() >= 0 && first.seq.wrapping_sub(next).cast_signed() > 0;
+            let beyond =
+                ack.wrapping_sub(first.seq).cast_signed() >= 0 && first.seq.wrapping_sub(next).cast_signed() > 0;
             if !beyond || now.eff - first.stamp.eff <= DISORDER {
                 break;
             }

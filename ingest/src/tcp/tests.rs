@@ -72,7 +72,9 @@ fn what_is_delivered_from_the_hold_is_known_when_the_hole_is_filled() {
         }
     }
     let (mut streams, mut times) = (Streams::default(), Times(Vec::new()));
-    let mut send = |seq, frame, eff| streams.data(Dir::Src, Data { seq, octets: b"ab", cut: 0, stamp: stamp(frame, eff) }, &mut times);
+    let mut send = |seq, frame, eff| {
+        streams.data(Dir::Src, Data { seq, octets: b"ab", cut: 0, stamp: stamp(frame, eff) }, &mut times)
+    };
     for (seq, frame, eff) in [(0, 1, 1), (4, 2, 2), (8, 3, 90), (2, 4, 50), (6, 5, 60)] {
         send(seq, frame, eff);
     }
@@ -96,9 +98,16 @@ fn a_hole_is_given_up_once_the_other_end_has_the_octets() {
     streams.data(Dir::Src, data(0, b"ab", 1), &mut taker);
     streams.data(Dir::Src, data(5, b"fg", 2), &mut taker);
     assert_eq!(streams.acked(Dir::Dst, 7, stamp(9, DISORDER), &mut taker), Events::default(), "it may still come");
-    assert_eq!(streams.acked(Dir::Dst, 2, stamp(9, 9 * DISORDER), &mut taker), Events::default(), "it was not received");
+    assert_eq!(
+        streams.acked(Dir::Dst, 2, stamp(9, 9 * DISORDER), &mut taker),
+        Events::default(),
+        "it was not received"
+    );
     let events = streams.acked(Dir::Dst, 7, stamp(9, DISORDER + 1), &mut taker);
-    assert_eq!((events.gap, taker.got.as_slice(), taker.holes.as_slice()), (3, b"abfg".as_slice(), [(2, 3)].as_slice()));
+    assert_eq!(
+        (events.gap, taker.got.as_slice(), taker.holes.as_slice()),
+        (3, b"abfg".as_slice(), [(2, 3)].as_slice())
+    );
 }
 
 #[test]
@@ -115,7 +124,10 @@ fn a_cut_packet_leaves_a_hole_of_its_own() {
     let (mut streams, mut taker) = (Streams::default(), Taker::default());
     let events = streams.data(Dir::Src, Data { cut: 10, ..data(0, b"ab", 1) }, &mut taker);
     streams.data(Dir::Src, data(12, b"mn", 2), &mut taker);
-    assert_eq!((events.gap, taker.holes.as_slice(), taker.got.as_slice()), (10, [(2, 10)].as_slice(), b"abmn".as_slice()));
+    assert_eq!(
+        (events.gap, taker.holes.as_slice(), taker.got.as_slice()),
+        (10, [(2, 10)].as_slice(), b"abmn".as_slice())
+    );
 }
 
 #[test]

@@ -76,8 +76,9 @@ pub(super) fn end_decoder(
 ) {
     if let Some(mut streams) = flow.streams.take() {
         let last = Stamp { eff: now, ..flow.first };
-        let events =
-            with_rows(flow, shared, out, |flow, rows| streams.end(now, &mut Feed { flow, protocols: &shared.protocols, rows, started: None }));
+        let events = with_rows(flow, shared, out, |flow, rows| {
+            streams.end(now, &mut Feed { flow, protocols: &shared.protocols, rows, started: None })
+        });
         report(flow, events, last, shared, out, tally);
     }
     if let Some(mut decoder) = flow.decoder.take() {

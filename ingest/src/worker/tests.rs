@@ -218,9 +218,20 @@ fn what_only_seems_to_be_a_protocol_is_not_said_and_may_be_another() {
     }
     talks.push(ticking(START, START + 60 * S));
     let lines = same_lines(&merged(talks));
-    assert_eq!(lines.columns("delivery", &["protocol", "state", "pdus", "trust"]), [["ccc open 3 inferred"; 3], ["ccc end 1 inferred"; 3]].concat());
+    assert_eq!(
+        lines.columns("delivery", &["protocol", "state", "pdus", "trust"]),
+        [["ccc open 3 inferred"; 3], ["ccc end 1 inferred"; 3]].concat()
+    );
     assert_eq!(lines.of("dns").len(), 3);
-    let apps: Vec<_> = lines.columns("flow", &["src_port", "state", "app"]).into_iter().filter(|l| l.starts_with('5') && l.contains("end")).collect();
+    let apps: Vec<_> = lines
+        .columns("flow", &["src_port", "state", "app"])
+        .into_iter()
+        .filter(|l| l.starts_with('5') && l.contains("end"))
+        .collect();
     let app = |i: usize| apps.iter().find(|l| l.starts_with(&format!("500{i}"))).unwrap().rsplit(' ').next().unwrap();
-    assert_eq!([app(0), app(1), app(2)], ["dns", "radius", "ccc"], "of what is not sure the port decides, as for any conversation");
+    assert_eq!(
+        [app(0), app(1), app(2)],
+        ["dns", "radius", "ccc"],
+        "of what is not sure the port decides, as for any conversation"
+    );
 }

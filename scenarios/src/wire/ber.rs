@@ -23,7 +23,10 @@ pub(crate) fn seq(tag: u8, parts: &[Vec<u8>]) -> Vec<u8> {
 /// A number in two's complement, as short as may be.
 pub(crate) fn int(tag: u8, value: i64) -> Vec<u8> {
     let octets = value.to_be_bytes();
-    let spare = octets.windows(2).take_while(|pair| matches!(pair, [0, b] if *b < 128) || matches!(pair, [255, b] if *b >= 128)).count();
+    let spare = octets
+        .windows(2)
+        .take_while(|pair| matches!(pair, [0, b] if *b < 128) || matches!(pair, [255, b] if *b >= 128))
+        .count();
     tlv(tag, octets.get(spare..).unwrap_or_default())
 }
 

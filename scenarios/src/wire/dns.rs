@@ -2,7 +2,8 @@
 use std::net::IpAddr;
 
 fn name(text: &str) -> Vec<u8> {
-    let mut out: Vec<u8> = text.split('.').flat_map(|l| std::iter::once(u8::try_from(l.len()).unwrap_or(0)).chain(l.bytes())).collect();
+    let mut out: Vec<u8> =
+        text.split('.').flat_map(|l| std::iter::once(u8::try_from(l.len()).unwrap_or(0)).chain(l.bytes())).collect();
     out.push(0);
     out
 }

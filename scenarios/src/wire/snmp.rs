@@ -93,7 +93,14 @@ pub(crate) fn pdu(op: Op, id: i64, binds: &[Bind]) -> Vec<u8> {
 }
 
 /// A whole message. `noise` gives the authentication parameters and what encryption would.
-pub(crate) fn message(security: &Security, engine: &Engine, id: i64, reportable: bool, pdu: &[u8], noise: &mut impl FnMut(usize) -> Vec<u8>) -> Vec<u8> {
+pub(crate) fn message(
+    security: &Security,
+    engine: &Engine,
+    id: i64,
+    reportable: bool,
+    pdu: &[u8],
+    noise: &mut impl FnMut(usize) -> Vec<u8>,
+) -> Vec<u8> {
     let Security::Usm { user, auth, privacy } = security else {
         let Security::Community(community) = security else { return Vec::new() };
         return seq(0x30, &[int(2, 1), tlv(4, community.as_bytes()), pdu.to_vec()]);
@@ -101,14 +108,17 @@ pub(crate) fn message(security: &Security, engine: &Engine, id: i64, reportable:
     let flags = u8::from(*auth) | u8::from(*privacy) << 1 | u8::from(reportable) << 2;
     let global = seq(0x30, &[int(2, id), int(2, 65_507), tlv(4, &[flags]), int(2, 3)]);
     let (auth_parameters, salt) = (noise(if *auth { 12 } else { 0 }), noise(if *privacy { 8 } else { 0 }));
-    let usm = seq(0x30, &[
-        tlv(4, &engine.id),
-        int(2, i64::from(engine.boots)),
-        int(2, i64::from(engine.time)),
-        tlv(4, user.as_bytes()),
-        tlv(4, &auth_parameters),
-        tlv(4, &salt),
-    ]);
+    let usm = seq(
+        0x30,
+        &[
+            tlv(4, &engine.id),
+            int(2, i64::from(engine.boots)),
+            int(2, i64::from(engine.time)),
+            tlv(4, user.as_bytes()),
+            tlv(4, &auth_parameters),
+            tlv(4, &salt),
+        ],
+    );
     let scoped = seq(0x30, &[tlv(4, &engine.id), tlv(4, &[]), pdu.to_vec()]);
     let data = if *privacy { tlv(4, &noise(scoped.len())) } else { scoped };
     seq(0x30, &[int(2, 3), global, tlv(4, &usm), data])

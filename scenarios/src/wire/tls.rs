@@ -43,10 +43,9 @@ pub(crate) fn client_hello(rng: &mut Rng, host: &str) -> Vec<u8> {
         extension(43, &[4, 3, 4, 3, 3]),
     ]
     .concat();
-    let body = [
-        [3, 3].as_slice(), &rng.octets(32), &[32], &rng.octets(32), &sized(&ciphers), &[1, 0], &sized(&extensions),
-    ]
-    .concat();
+    let body =
+        [[3, 3].as_slice(), &rng.octets(32), &[32], &rng.octets(32), &sized(&ciphers), &[1, 0], &sized(&extensions)]
+            .concat();
     let mut out = record(22, &handshake(1, &body));
     if let Some(minor) = out.get_mut(2) {
         *minor = 1;
@@ -58,7 +57,8 @@ pub(crate) fn client_hello(rng: &mut Rng, host: &str) -> Vec<u8> {
 pub(crate) fn server_flight(rng: &mut Rng) -> Vec<u8> {
     let share = [words(&[0x001d]), sized(&rng.octets(32))].concat();
     let extensions = [extension(43, &[3, 4]), extension(51, &share)].concat();
-    let body = [[3, 3].as_slice(), &rng.octets(32), &[32], &rng.octets(32), &[0x13, 0x01, 0], &sized(&extensions)].concat();
+    let body =
+        [[3, 3].as_slice(), &rng.octets(32), &[32], &rng.octets(32), &[0x13, 0x01, 0], &sized(&extensions)].concat();
     let n = usize::try_from(rng.between(2_100, 3_900)).unwrap_or(2_100);
     [record(22, &handshake(2, &body)), record(20, &[1]), data(rng, n)].concat()
 }

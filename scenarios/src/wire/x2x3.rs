@@ -56,7 +56,10 @@ pub(crate) fn pdu(unit: Unit<'_>, payload: &[u8]) -> Vec<u8> {
         let word = |n: i64| u32::try_from(n).unwrap_or(0).to_be_bytes();
         let time = [word(unit.at.div_euclid(1_000_000)), word(unit.at.rem_euclid(1_000_000) * 1_000)].concat();
         let target = format!("<imsi>{}</imsi>", unit.imsi);
-        attributes.extend([attribute(6, b"smf-1"), attribute(7, b"poi-01"), attribute(9, &time), attribute(17, target.as_bytes())].concat());
+        attributes.extend(
+            [attribute(6, b"smf-1"), attribute(7, b"poi-01"), attribute(9, &time), attribute(17, target.as_bytes())]
+                .concat(),
+        );
     }
     let len = |n: usize| u32::try_from(n).unwrap_or(0).to_be_bytes();
     let mut out = vec![0, 5];
@@ -112,7 +115,14 @@ mod tests {
 
     #[test]
     fn a_stream_walks_unit_by_unit() {
-        let unit = Unit { kind: Kind::X3, xid: XID, correlation: 1, seq: 1, at: 1_795_346_100_123_456, imsi: "001010123456789" };
+        let unit = Unit {
+            kind: Kind::X3,
+            xid: XID,
+            correlation: 1,
+            seq: 1,
+            at: 1_795_346_100_123_456,
+            imsi: "001010123456789",
+        };
         let stream = [pdu(unit, &[0; 28]), pdu(Unit { kind: Kind::Keepalive, xid: "", ..unit }, &[])].concat();
         assert_eq!(walk(&stream), (vec![(2, uuid(XID), 28), (3, [0; 16], 0)], 0));
         assert_eq!(uuid(XID)[..2], [0x29, 0xf2]);

@@ -20,9 +20,15 @@ fn a_filter_is_a_tap_with_its_destination() {
         let out = run(protocol, &[src(0, ADD), dst(10, OK)]);
         let row = &rows(&out)[0];
         assert_eq!((&*row.op, &*row.outcome, row.actor_name.as_deref()), ("create", "ok", Some("LI-user")));
-        assert_eq!((row.did.as_deref(), row.dest_ip, row.dest_port), (Some("md1"), Some(Ip::v4([198, 51, 100, 7])), Some(7890)));
+        assert_eq!(
+            (row.did.as_deref(), row.dest_ip, row.dest_port),
+            (Some("md1"), Some(Ip::v4([198, 51, 100, 7])), Some(7890))
+        );
         assert_eq!(row.task, Some(key().pseudonym(Kind::Cccid, "001122334455667788")));
-        assert_eq!((row.target_kind.as_deref(), row.target), (Some("nai"), Some(key().pseudonym(Kind::Nai, "alice@example.net"))));
+        assert_eq!(
+            (row.target_kind.as_deref(), row.target),
+            (Some("nai"), Some(key().pseudonym(Kind::Nai, "alice@example.net")))
+        );
         assert!(!format!("{out:?}").contains("alice"));
     }
 }
@@ -32,7 +38,13 @@ fn lists_count_and_refusals_have_their_code() {
     let list = "LIST DTCP/0.7\r\nCsource-ID: x\r\nCdest-ID: md1\r\nFlags: BOTH\r\nSeq: 2\r\n\r\n";
     let listed = "DTCP/0.7 200 OK\r\nSEQ: 2\r\nCRITERIA-NUM: 3\r\nCRITERIA-ID: 1\r\n\r\n";
     let add = "ADD DTCP/0.6\r\nSource-Address: 192.0.2.0/28\r\nCdest-ID: a, b\r\nSeq: 3\r\n\r\n";
-    let out = run(&TCP, &[src(0, [list, add].concat()), dst(10, [listed, "DTCP/0.7 431 Unknown Content Destination\r\nSEQ: 3\r\n\r\n"].concat())]);
+    let out = run(
+        &TCP,
+        &[
+            src(0, [list, add].concat()),
+            dst(10, [listed, "DTCP/0.7 431 Unknown Content Destination\r\nSEQ: 3\r\n\r\n"].concat()),
+        ],
+    );
     let all = rows(&out);
     assert_eq!((&*all[0].op, all[0].list_kind.as_deref(), all[0].varbinds), ("list", Some("tasks"), 3));
     assert_eq!((&*all[1].outcome, all[1].error_code, all[1].dids), ("refused", Some(431), 2));
@@ -66,7 +78,10 @@ fn the_subsystem_of_ssh_is_seen_by_its_port() {
     assert_eq!(probe(b"SSH-2.0-OpenSSH", Dir::Src), Verdict::No);
     assert_eq!((probe(b"ADD DT", Dir::Src), probe(b"DTCP/0.7 200", Dir::Dst)), (Verdict::Maybe, Verdict::Certain));
     let banner = Step { closes: true, ..src(1, "SSH-2.0-x\r\n") };
-    assert!(rows(&run_as(&TCP, crate::decode::testing::ends(&TCP), Some("dtcp"), &[banner])).is_empty(), "DTCP itself says nothing of SSH");
+    assert!(
+        rows(&run_as(&TCP, crate::decode::testing::ends(&TCP), Some("dtcp"), &[banner])).is_empty(),
+        "DTCP itself says nothing of SSH"
+    );
 }
 
 proptest! {

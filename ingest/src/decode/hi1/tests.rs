@@ -57,15 +57,24 @@ fn a_warrant_and_its_task_are_two_rows() {
     let out = run(&PROTOCOL, &[src(0, post(&requests())), dst(10, ok(&answer))]);
     let all = rows(&out);
     let [order, task] = all.as_slice() else { panic!("{all:?}") };
-    assert_eq!((&*order.protocol, &*order.op, &*order.outcome, order.status.as_deref()), ("hi1", "order_create", "ok", Some("approved")));
+    assert_eq!(
+        (&*order.protocol, &*order.op, &*order.outcome, order.status.as_deref()),
+        ("hi1", "order_create", "ok", Some("approved"))
+    );
     assert_eq!(order.order_id, Some(key().pseudonym(Kind::Order, "W000001")));
     assert_eq!((order.start, order.timeout), (date_time("2026-11-01T00:00:00Z"), date_time("2026-12-01T00:00:00Z")));
     assert_eq!((&*task.op, &*task.outcome, task.error_code), ("create", "refused", Some(3012)));
-    assert_eq!((task.liid, task.target), (Some(key().pseudonym(Kind::Liid, "LIID1")), Some(key().pseudonym(Kind::Imsi, "001010123456789"))));
+    assert_eq!(
+        (task.liid, task.target),
+        (Some(key().pseudonym(Kind::Liid, "LIID1")), Some(key().pseudonym(Kind::Imsi, "001010123456789")))
+    );
     assert_eq!((task.dest_ip, task.dest_port), (Some(Ip::v4([192, 0, 2, 10])), Some(30_001)));
     assert_eq!((task.actor_name.as_deref(), task.ne_name.as_deref()), (Some("agency-a"), Some("carrier")));
     let shown = format!("{out:?}");
-    assert!(!shown.contains("001010123456789") && !shown.contains("W000001") && !shown.contains("LIID1"), "nothing in clear");
+    assert!(
+        !shown.contains("001010123456789") && !shown.contains("W000001") && !shown.contains("LIID1"),
+        "nothing in clear"
+    );
 }
 
 #[test]
@@ -83,9 +92,13 @@ fn the_same_in_json() {
 
 #[test]
 fn an_error_of_the_whole_message_refuses_all_of_it() {
-    let answer = message("<ResponsePayload><ErrorInformation><ErrorCode>2001</ErrorCode></ErrorInformation></ResponsePayload>");
+    let answer =
+        message("<ResponsePayload><ErrorInformation><ErrorCode>2001</ErrorCode></ErrorInformation></ResponsePayload>");
     let all = rows(&run(&PROTOCOL, &[src(0, post(&requests())), dst(10, ok(&answer))]));
-    assert_eq!(all.iter().map(|r| (r.outcome.as_ref(), r.error_code)).collect::<Vec<_>>(), [("refused", Some(2001)); 2]);
+    assert_eq!(
+        all.iter().map(|r| (r.outcome.as_ref(), r.error_code)).collect::<Vec<_>>(),
+        [("refused", Some(2001)); 2]
+    );
 }
 
 #[test]

@@ -2,7 +2,10 @@
 //!
 //! Names are local names; `xsi:type` is the node's kind without its prefix. Document type declarations and entities of one's own
 //! are refused; depth and the number of nodes are bounded.
-use quick_xml::{Reader, events::{BytesStart, Event}};
+use quick_xml::{
+    Reader,
+    events::{BytesStart, Event},
+};
 use serde_json::Value;
 
 /// Levels of elements.
@@ -136,7 +139,9 @@ fn members(node: &mut Node, value: &Value, depth: usize, count: &mut usize) -> R
         Value::Object(map) => {
             for (name, inner) in map {
                 match (name.strip_prefix('@'), inner) {
-                    (Some(attribute), Value::String(kind)) if local(attribute) == "type" => node.kind = local(kind).to_owned(),
+                    (Some(attribute), Value::String(kind)) if local(attribute) == "type" => {
+                        node.kind = local(kind).to_owned()
+                    }
                     (Some(_), _) => {}
                     (None, Value::Array(list)) => {
                         for item in list {

@@ -69,7 +69,9 @@ impl Chunked {
     /// Whether the next chunk, of that size, is kept.
     pub(super) fn wants(&mut self, size: u32, s: Segment<'_>, rows: &mut Rows<'_>) -> bool {
         let Some(kept) = &self.kept else { return false };
-        if !self.sure && let Some(first) = kept.get(..PEEK) {
+        if !self.sure
+            && let Some(first) = kept.get(..PEEK)
+        {
             self.sure = is_order(first);
             if !self.sure {
                 self.kept = None;
@@ -115,7 +117,11 @@ mod tests {
 
     #[test]
     fn only_what_can_hide_a_container_is_looked_at() {
-        assert!([None, Some("application/xml"), Some("application/octet-stream"), Some("application/json")].into_iter().all(may_be_order));
+        assert!(
+            [None, Some("application/xml"), Some("application/octet-stream"), Some("application/json")]
+                .into_iter()
+                .all(may_be_order)
+        );
         assert!([Some("image/png"), Some("text/html")].into_iter().all(|m| !may_be_order(m)));
     }
 }

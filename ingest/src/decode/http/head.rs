@@ -12,7 +12,8 @@ const MOST_HEADERS: usize = 2048;
 /// Octets of a value that are kept.
 const MOST_TEXT: usize = 256;
 /// Headers that rules look for.
-const MARKS: [&str; 6] = ["priv-level", "x-forwarded-for", "x-http-method-override", "soapaction", "upgrade", "proxy-connection"];
+const MARKS: [&str; 6] =
+    ["priv-level", "x-forwarded-for", "x-http-method-override", "soapaction", "upgrade", "proxy-connection"];
 
 /// Headers that are kept.
 const KEPT: [&str; 7] =
@@ -51,7 +52,14 @@ fn may_be_known(name: &str) -> bool {
     let first = name.bytes().next().map_or(0, |o| o.to_ascii_lowercase());
     matches!(
         (name.len(), first),
-        (4, b'h') | (6 | 10, b's') | (7 | 10, b'u') | (10 | 16, b'p') | (12 | 14, b'c') | (13, b'a') | (15 | 22, b'x') | (17, b't')
+        (4, b'h')
+            | (6 | 10, b's')
+            | (7 | 10, b'u')
+            | (10 | 16, b'p')
+            | (12 | 14, b'c')
+            | (13, b'a')
+            | (15 | 22, b'x')
+            | (17, b't')
     )
 }
 
@@ -66,7 +74,10 @@ pub(super) fn parse(data: &[u8]) -> Result<Option<(Head, usize)>, &'static str> 
     }
 }
 
-fn parse_with<'a>(data: &'a [u8], headers: &mut [httparse::Header<'a>]) -> Result<Option<(Head, usize)>, httparse::Error> {
+fn parse_with<'a>(
+    data: &'a [u8],
+    headers: &mut [httparse::Header<'a>],
+) -> Result<Option<(Head, usize)>, httparse::Error> {
     let mut head = Head::default();
     if data.starts_with(b"HTTP/") || b"HTTP/".starts_with(data.get(..5).unwrap_or(data)) {
         let mut response = httparse::Response::new(headers);
@@ -82,7 +93,9 @@ fn parse_with<'a>(data: &'a [u8], headers: &mut [httparse::Header<'a>]) -> Resul
         return Err(httparse::Error::Token);
     }
     let httparse::Status::Complete(taken) = status else { return Ok(None) };
-    let name = |method: &str| METHODS.into_iter().find(|m| *m == method).map_or_else(|| Name::Owned(method.to_owned()), Name::Borrowed);
+    let name = |method: &str| {
+        METHODS.into_iter().find(|m| *m == method).map_or_else(|| Name::Owned(method.to_owned()), Name::Borrowed)
+    };
     head.method = request.method.map(name);
     head.path = request.path.unwrap_or_default().to_owned();
     head.version = request.version.unwrap_or_default();

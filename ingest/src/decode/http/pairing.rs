@@ -1,5 +1,8 @@
 //! Messages that are complete: requests meet their answers, and rows are written.
-use super::{Asked, Content, Crowded, Dir, Head, Http, Mark, Name, Odd, Orders, Request, Response, Rows, Segment, State, body, hi1, http, x1};
+use super::{
+    Asked, Content, Crowded, Dir, Head, Http, Mark, Name, Odd, Orders, Request, Response, Rows, Segment, State, body,
+    hi1, http, x1,
+};
 
 impl Http {
     /// A message is complete, or as complete as it will be.
@@ -59,7 +62,8 @@ impl Http {
             },
         };
         let asker = if dir == Dir::Src { Dir::Dst } else { Dir::Src };
-        let still_asking = self.sides.get(asker.index()).is_some_and(|side| side.count == number && side.head.is_some());
+        let still_asking =
+            self.sides.get(asker.index()).is_some_and(|side| side.count == number && side.head.is_some());
         if still_asking && !self.loose {
             self.early = Some((key, response, due));
             return;
@@ -107,7 +111,9 @@ fn read(octets: &[u8], mark: Mark, due: i64, rows: &mut Rows<'_>) -> Orders<x1::
         rows.decoder = before;
     };
     let x1 = x1::parse(&text).map(|read| read.map_err(|detail| odd("x1", detail)).unwrap_or_default());
-    let hi1 = hi1::parse(&text).filter(|_| x1.is_none()).map(|read| read.map_err(|detail| odd("hi1", detail)).unwrap_or_default());
+    let hi1 = hi1::parse(&text)
+        .filter(|_| x1.is_none())
+        .map(|read| read.map_err(|detail| odd("hi1", detail)).unwrap_or_default());
     Orders { x1: x1.unwrap_or_default(), hi1: hi1.unwrap_or_default() }
 }
 

@@ -43,8 +43,13 @@ fn a_request_and_its_answer_are_one_row_without_secrets() {
 #[test]
 fn every_cut_gives_the_same_rows() {
     let stream = [GET, GET].concat();
-    let answers = [OK, b"HTTP/1.1 404 No\r\nTransfer-Encoding: chunked\r\n\r\n3;x=y\r\nabc\r\n0\r\nT: v\r\n\r\n".as_slice()].concat();
-    let whole = https(&run(&PROTOCOL, &[src(0, &stream), dst(10, &answers)])).iter().map(|r| (r.status, r.response_bytes)).collect::<Vec<_>>();
+    let answers =
+        [OK, b"HTTP/1.1 404 No\r\nTransfer-Encoding: chunked\r\n\r\n3;x=y\r\nabc\r\n0\r\nT: v\r\n\r\n".as_slice()]
+            .concat();
+    let whole = https(&run(&PROTOCOL, &[src(0, &stream), dst(10, &answers)]))
+        .iter()
+        .map(|r| (r.status, r.response_bytes))
+        .collect::<Vec<_>>();
     assert_eq!(whole, [(Some(200), 5), (Some(404), 3)]);
     for cut in 1..answers.len() {
         let out = run(&PROTOCOL, &[src(0, &stream), dst(10, &answers[..cut]), dst(10, &answers[cut..])]);
@@ -82,7 +87,15 @@ fn a_slow_request_is_judged_when_it_is_whole() {
     let out = run(&PROTOCOL, &[src(0, first), src(10_000_000, rest), dst(10_100_000, OK)]);
     assert_eq!(outcomes(&out), [(Some(200), "ok".to_owned())]);
     assert!(tasking(&out).iter().all(|(head, _)| head.due.0 == 10_100_000));
-    let early = run(&PROTOCOL, &[src(0, first), dst(100, "HTTP/1.1 403 No\r\nContent-Length: 0\r\n\r\n"), src(9_000_000, rest), src(9_500_000, GET)]);
+    let early = run(
+        &PROTOCOL,
+        &[
+            src(0, first),
+            dst(100, "HTTP/1.1 403 No\r\nContent-Length: 0\r\n\r\n"),
+            src(9_000_000, rest),
+            src(9_500_000, GET),
+        ],
+    );
     assert_eq!(outcomes(&early)[0], (Some(403), "ok".to_owned()), "an answer that does not wait for the body");
     assert_eq!(&*tasking(&early)[0].1.outcome, "refused");
     let cut = run(&PROTOCOL, &[src(0, first)]);
@@ -116,14 +129,20 @@ fn the_end_of_a_body_is_no_method() {
 fn a_container_is_read_whatever_its_type_says() {
     let text = x1("ListAllDetails");
     let wide: Vec<u8> = std::iter::once(0xfeff).chain(text.encode_utf16()).flat_map(u16::to_le_bytes).collect();
-    for (media, body) in [("application/octet-stream", text.as_bytes()), ("application/json", text.as_bytes()), ("text/xml", &wide)] {
+    for (media, body) in
+        [("application/octet-stream", text.as_bytes()), ("application/json", text.as_bytes()), ("text/xml", &wide)]
+    {
         let out = run(&PROTOCOL, &[src(0, post(media, body))]);
         assert_eq!(tasking(&out)[0].1.message.as_deref(), Some("ListAllDetails"), "{media}");
     }
     let long = [text.as_bytes(), &vec![b' '; MOST_BODY]].concat();
     let out = run(&PROTOCOL, &[src(0, post("text/xml", &long)), dst(10, OK)]);
     assert_eq!((tasking(&out).len(), oddities(&out)), (0, vec!["bound".to_owned()]), "too long, and said");
-    let chunked = format!("POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n{:x}\r\n{text}\r\n{:x}\r\n", text.len(), MOST_BODY);
+    let chunked = format!(
+        "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n{:x}\r\n{text}\r\n{:x}\r\n",
+        text.len(),
+        MOST_BODY
+    );
     let out = run(&PROTOCOL, &[src(0, [chunked.as_bytes(), &vec![b' '; MOST_BODY], b"\r\n0\r\n\r\n"].concat())]);
     assert_eq!((outcomes(&out).len(), oddities(&out)), (1, vec!["bound".to_owned()]), "too long in chunks");
 }
@@ -156,7 +175,10 @@ fn every_truncation_is_one_row_at_most_and_never_a_false_answer() {
 
 #[test]
 fn after_an_upgrade_nothing_is_read() {
-    let out = run(&PROTOCOL, &[src(0, GET), dst(1, "HTTP/1.1 101 Switching\r\n\r\n"), dst(2, "\x00\x01noise"), src(3, "\x00")]);
+    let out = run(
+        &PROTOCOL,
+        &[src(0, GET), dst(1, "HTTP/1.1 101 Switching\r\n\r\n"), dst(2, "\x00\x01noise"), src(3, "\x00")],
+    );
     assert_eq!(https(&out)[0].status, Some(101));
 }
 

@@ -61,7 +61,8 @@ const fn is_known(code: u8) -> bool {
 /// Message-Authenticator or a vendor's attribute stands in it.
 pub(super) fn probe(data: &[u8]) -> Verdict {
     let Ok(packet) = Packet::read(data, false) else { return Verdict::No };
-    let strong = |a: &Attribute<'_>| a.kind == 80 && a.value.len() == 16 || a.vendor.is_some_and(|v| (1..100_000).contains(&v));
+    let strong =
+        |a: &Attribute<'_>| a.kind == 80 && a.value.len() == 16 || a.vendor.is_some_and(|v| (1..100_000).contains(&v));
     match packet.attributes.iter().any(strong) && packet.left_out == 0 {
         true => Verdict::Certain,
         false => Verdict::Maybe,
@@ -73,7 +74,8 @@ impl<'a> Packet<'a> {
     pub(super) fn read(data: &'a [u8], cut: bool) -> Result<Self, Bad> {
         let bad = |what, needed, had| Bad { what, needed, had, cut };
         let mut head = Cursor::new(data);
-        let (Some(code), Some(id), Some(length), Some(authenticator)) = (head.u8(), head.u8(), head.u16(), head.u128()) else {
+        let (Some(code), Some(id), Some(length), Some(authenticator)) = (head.u8(), head.u8(), head.u16(), head.u128())
+        else {
             return Err(bad("length", HEADER, data.len()));
         };
         let length = usize::from(length);

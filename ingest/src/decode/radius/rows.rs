@@ -92,7 +92,10 @@ fn hashed(rows: &Rows<'_>, kind: Kind, text: Option<&String>) -> Option<Pseudony
 
 /// A telephone number, where the calling station is one.
 fn msisdn(facts: &Facts) -> Option<&String> {
-    let digits = |t: &&String| (8..=15).contains(&t.trim_start_matches('+').len()) && t.trim_start_matches('+').bytes().all(|o| o.is_ascii_digit());
+    let digits = |t: &&String| {
+        (8..=15).contains(&t.trim_start_matches('+').len())
+            && t.trim_start_matches('+').bytes().all(|o| o.is_ascii_digit())
+    };
     facts.calling.as_ref().filter(digits)
 }
 
@@ -154,7 +157,15 @@ fn session(asked: &Facts, answer: Option<&Facts>, outcome: &'static str, ends: E
 }
 
 /// `said`: the message with the order; `of`: the one that names the subscriber.
-fn task(order: &Order, said: &Facts, of: &Facts, ends: Ends, message: &'static str, outcome: &'static str, rows: &Rows<'_>) -> tasking::Row {
+fn task(
+    order: &Order,
+    said: &Facts,
+    of: &Facts,
+    ends: Ends,
+    message: &'static str,
+    outcome: &'static str,
+    rows: &Rows<'_>,
+) -> tasking::Row {
     let op = match order.action {
         Action::On => "enable",
         Action::Off => "disable",

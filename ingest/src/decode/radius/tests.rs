@@ -46,10 +46,16 @@ fn of_vendor(vendor: u32, attributes: &[(u8, &[u8])]) -> Vec<u8> {
 fn a_change_of_authorisation_switches_interception_on() {
     let out = run(&[src(0, hex(NOKIA)), dst(10, packet(44, 8, &[]))]);
     let (head, row) = &tasking(&out)[0];
-    assert_eq!((&*row.op, row.enable, &*row.outcome, row.message.as_deref()), ("enable", Some(true), "ok", Some("CoA-Request")));
+    assert_eq!(
+        (&*row.op, row.enable, &*row.outcome, row.message.as_deref()),
+        ("enable", Some(true), "ok", Some("CoA-Request"))
+    );
     assert_eq!((row.actor, row.ne, head.due.0), (Ip::v4([10, 0, 0, 1]), Ip::v4([10, 0, 0, 2]), 10));
     assert_eq!((row.task, row.cleartext), (Some(key().pseudonym(Kind::Cccid, "1234")), true));
-    assert_eq!((row.target_kind.as_deref(), row.target), (Some("session"), Some(key().pseudonym(Kind::Other, "0000001A"))));
+    assert_eq!(
+        (row.target_kind.as_deref(), row.target),
+        (Some("session"), Some(key().pseudonym(Kind::Other, "0000001A")))
+    );
     assert_eq!(signals(&out)[0].op, "coa");
     let refused = run(&[src(0, hex(NOKIA)), dst(10, packet(45, 8, &[(101, &[0, 0, 1, 0x91])]))]);
     assert_eq!(&*tasking(&refused)[0].1.outcome, "refused");
@@ -62,10 +68,17 @@ fn salted_orders_are_seen_as_such() {
     let out = run(&[src(0, request), dst(10, hex(JUNIPER))]);
     let (_, row) = &tasking(&out)[0];
     assert_eq!((&*row.op, row.cleartext, row.message.as_deref()), ("unknown", false, Some("Access-Accept")));
-    assert_eq!((row.actor, row.ne), (Ip::v4([10, 0, 0, 2]), Ip::v4([10, 0, 0, 1])), "the server orders, the access server taps");
+    assert_eq!(
+        (row.actor, row.ne),
+        (Ip::v4([10, 0, 0, 2]), Ip::v4([10, 0, 0, 1])),
+        "the server orders, the access server taps"
+    );
     assert_eq!(row.target, Some(key().pseudonym(Kind::Nai, "alice@example.net")));
     let login = &auth(&out)[0].1;
-    assert_eq!((login.user.as_deref(), login.subscriber), (None, Some(key().pseudonym(Kind::Nai, "alice@example.net"))));
+    assert_eq!(
+        (login.user.as_deref(), login.subscriber),
+        (None, Some(key().pseudonym(Kind::Nai, "alice@example.net")))
+    );
     assert!(!format!("{out:?}").contains("alice"), "no subscriber in clear");
     let alone = run(&[dst(0, hex(JUNIPER)), src(5 * S, packet(4, 1, &[]))]);
     assert_eq!(tasking(&alone).len(), 1, "an accept whose request is not in the capture");
@@ -111,19 +124,37 @@ fn administrators_are_named_and_their_logins_judged() {
     assert_eq!((row.user.as_deref(), &*row.outcome, row.method.as_deref()), (Some("ops7"), "ok", Some("pap")));
     assert_eq!(row.evidence.as_deref(), Some("access-accept with permission to intercept"));
     assert_eq!((row.rem_addr, row.message_authenticator), (Some(Ip::v4([10, 20, 0, 9])), Some(true)));
-    let out = run(&[src(0, &request), dst(10, packet(11, 1, &[])), src(20, packet(1, 2, &[(79, b"x")])), dst(30, packet(3, 2, &[]))]);
-    assert_eq!(auth(&out).iter().map(|(_, r)| (r.outcome.to_string(), r.method.as_deref().map(str::to_owned))).collect::<Vec<_>>(), [("refused".to_owned(), Some("eap".to_owned()))]);
+    let out = run(&[
+        src(0, &request),
+        dst(10, packet(11, 1, &[])),
+        src(20, packet(1, 2, &[(79, b"x")])),
+        dst(30, packet(3, 2, &[])),
+    ]);
+    assert_eq!(
+        auth(&out)
+            .iter()
+            .map(|(_, r)| (r.outcome.to_string(), r.method.as_deref().map(str::to_owned)))
+            .collect::<Vec<_>>(),
+        [("refused".to_owned(), Some("eap".to_owned()))]
+    );
 }
 
 #[test]
 fn accounting_ties_a_subscriber_to_an_address() {
     let imsi = of_vendor(10_415, &[(1, b"001010123456789")]);
-    let start = packet(4, 3, &[(40, &[0, 0, 0, 1]), (44, b"S1"), (1, b"bob"), (31, b"+12025550100"), (8, &[100, 64, 0, 7]), (26, &imsi)]);
+    let start = packet(
+        4,
+        3,
+        &[(40, &[0, 0, 0, 1]), (44, b"S1"), (1, b"bob"), (31, b"+12025550100"), (8, &[100, 64, 0, 7]), (26, &imsi)],
+    );
     let out = run(&[src(0, start), dst(10, packet(5, 3, &[]))]);
     let row = &signals(&out)[0];
     assert_eq!((&*row.op, &*row.outcome, row.user_ip), ("acct-start", "ok", Some(Ip::v4([100, 64, 0, 7]))));
     assert_eq!(row.msisdn, Some(key().pseudonym(Kind::E164, "12025550100")));
-    assert_eq!((row.imsi, row.session), (Some(key().pseudonym(Kind::Imsi, "001010123456789")), Some(key().pseudonym(Kind::Other, "S1"))));
+    assert_eq!(
+        (row.imsi, row.session),
+        (Some(key().pseudonym(Kind::Imsi, "001010123456789")), Some(key().pseudonym(Kind::Other, "S1")))
+    );
     assert!(auth(&out).is_empty());
 }
 
