@@ -66,20 +66,19 @@ fn every_capture_replays_and_counts() {
     }
 }
 
-/// With every rule, all at once, each as a sensor of its own: they lie twenty years apart.
+/// Traffic of the intercept plane with every rule: nothing of it ends a rule.
 #[test]
-fn all_captures_are_judged_in_one_run() {
-    let all = captures();
-    if all.is_empty() {
-        return;
+fn captures_of_the_intercept_plane_are_judged_by_every_rule() {
+    for path in captures().into_iter().filter(|path| path.parent().is_some_and(|p| p.ends_with("li"))) {
+        let dir = tempfile::tempdir().unwrap();
+        let out = dir.path().join("out");
+        ok(["replay", path.to_str().unwrap(), "--quiet", "--out", out.to_str().unwrap()]);
+        let summary = summary(&out);
+        assert!(summary["rules"]["evaluated"].as_u64().unwrap() > 5, "{}: {summary}", path.display());
+        let reasons =
+            summary["rules"]["not_evaluated"].as_array().unwrap().iter().map(|r| r["reason"].as_str().unwrap());
+        let strange: Vec<&str> =
+            reasons.filter(|r| !["needs ", "suspended ", "its windows "].iter().any(|w| r.starts_with(w))).collect();
+        assert!(strange.is_empty(), "{}: {strange:?}", path.display());
     }
-    let dir = tempfile::tempdir().unwrap();
-    let out = dir.path().join("out");
-    let inputs = all.iter().enumerate().map(|(n, path)| format!("s{n}={}", path.display()));
-    let mut args: Vec<String> = ["replay", "--quiet", "--out", out.to_str().unwrap()].map(str::to_owned).into();
-    args.extend(inputs);
-    ok(args);
-    let summary = summary(&out);
-    assert_eq!(summary["packets"].as_u64(), Some(all.iter().map(|path| records(path)).sum()), "{summary}");
-    assert!(summary["rules"]["evaluated"].as_u64().unwrap() > 10, "{summary}");
 }

@@ -74,7 +74,7 @@ fn search_lake(dir: &Path, words: &[String], addresses: &[String], name: &str) -
                 rows += 1;
                 search(row.to_string().as_bytes(), words, &place);
                 for (column, value) in row.get_column_iter() {
-                    if ["target", "target_kind", "target_list", "did", "message"].contains(&column.as_str()) {
+                    if ["target", "target_kind", "target_list", "did", "status", "message"].contains(&column.as_str()) {
                         search(value.to_string().as_bytes(), addresses, &format!("{place}, {column}"));
                     }
                 }

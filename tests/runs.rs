@@ -52,11 +52,13 @@ fn folder() -> &'static Path {
     static FOLDER: OnceLock<PathBuf> = OnceLock::new();
     FOLDER.get_or_init(|| {
         let all = Path::new(env!("CARGO_TARGET_TMPDIR")).join("scenarios");
+        let own = std::process::id().to_string();
         for old in fs::read_dir(&all).into_iter().flatten().flatten() {
-            if !Path::new("/proc").join(old.file_name()).exists() {
-                fs::remove_dir_all(old.path()).unwrap();
+            if *old.file_name() == *own || !Path::new("/proc").join(old.file_name()).exists() {
+                // Another run of the tests may be removing it, too.
+                drop(fs::remove_dir_all(old.path()));
             }
         }
-        all.join(std::process::id().to_string())
+        all.join(own)
     })
 }

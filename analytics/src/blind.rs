@@ -15,6 +15,8 @@ use lidr_rules::{Rule, Window};
 
 use crate::fold::Hit;
 
+/// Stands for every sensor where the rule that would tell has failed.
+const EVERY: &str = "any";
 /// Names that a reason lists.
 const MOST_NAMED: usize = 8;
 
@@ -47,6 +49,13 @@ impl Waits {
 pub(crate) struct Blind {
     code: String,
     sensor: String,
+}
+
+impl Blind {
+    /// A suspending rule that has failed tells nothing any more: everything may be blind.
+    pub(crate) fn everywhere(rule: &Rule) -> Self {
+        Self { code: rule.code.clone(), sensor: EVERY.to_owned() }
+    }
 }
 
 /// When which sensor was blind. Windows that touch are one span, so that a sensor that stays blind costs one entry.
@@ -123,6 +132,7 @@ fn sensors(names: &BTreeSet<String>) -> String {
         shown.push("and more");
     }
     match shown.as_slice() {
+        [EVERY] => "any sensor may have been".to_owned(),
         [one] => format!("sensor {one} was"),
         all => format!("sensors {} were", all.join(", ")),
     }

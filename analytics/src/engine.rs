@@ -15,7 +15,7 @@ use lidr_schema::{TableId, dynamic::conform};
 
 use crate::{
     EngineError, EngineStats, Finding, NotEvaluated, Site,
-    blind::{Blindness, Waits, can_be_suspended},
+    blind::{Blind, Blindness, Waits, can_be_suspended},
     fold::{Facts, Fold, Hit},
     judge::Moment,
     plan::Planner,
@@ -273,7 +273,15 @@ impl Engine {
         runs::next(&self.rules, &self.states, &self.rows, &self.waits, range, reach)
     }
 
+    /// Suspending rules that have failed.
+    fn deaf(&self) -> Vec<Blind> {
+        let failed =
+            self.rules.iter().zip(&self.states).filter(|(rule, state)| rule.suspends && state.failed.is_some());
+        failed.map(|(rule, _)| Blind::everywhere(rule)).collect()
+    }
+
     fn window(&mut self, run: Run, reach: Reach) {
+        let deaf = self.deaf();
         let (Some(rule), Some(state)) = (self.rules.get(run.rule), self.states.get_mut(run.rule)) else { return };
         let Some(Window { size, before, after, .. }) = rule.window else { return };
         let (start, stop) = (run.window * size, (run.window + 1) * size);
@@ -289,7 +297,10 @@ impl Engine {
         state.windows += u64::from(run.full && !stays);
         // What was not seen may still have been to come, or have been where nobody looked.
         let past = rule.absence && reach.end.is_some_and(|end| until > end);
-        let blind = if can_be_suspended(rule) { self.blindness.over(start - before, until) } else { BTreeSet::new() };
+        let blind: BTreeSet<&Blind> = match can_be_suspended(rule) {
+            true => self.blindness.over(start - before, until).into_iter().chain(&deaf).collect(),
+            false => BTreeSet::new(),
+        };
         let judged = !past && blind.is_empty();
         if past {
             state.past_end += 1;

@@ -13,6 +13,8 @@ use crate::{
     worker::{Chunk, Shared},
 };
 
+/// Keeps oddities that are found out by time apart from those that the frame itself shows: which comes first must not decide.
+const LATER: u32 = 1 << 22;
 /// Keeps rows of reader and frame decoder apart from those of the conversations in the same frame.
 const READER_ROWS: u32 = 3 << 24;
 
@@ -84,15 +86,21 @@ impl OwnRows {
         for odd in odds {
             *self.counts.entry(odd.kind).or_default() += 1;
             let (input, frame) = (odd.stamp.input, odd.stamp.frame);
-            let n = if (self.last.0, self.last.1) == (input, frame) { self.last.2 + 1 } else { 0 };
-            self.last = (input, frame, n);
+            let n = match odd.is_later() {
+                true => LATER,
+                false => {
+                    let n = if (self.last.0, self.last.1) == (input, frame) { self.last.2 + 1 } else { 0 };
+                    self.last = (input, frame, n);
+                    n.min(LATER - 1)
+                }
+            };
             let mut head = Head {
                 ts: Micros(odd.stamp.ts),
                 due: Micros(odd.stamp.eff),
                 sensor: self.shared.sensor.clone(),
                 capture: self.shared.capture(input),
                 frame,
-                n: READER_ROWS | n.min(0x00ff_ffff),
+                n: READER_ROWS | n,
                 file: self.file(input),
                 decoder: Name::Borrowed(odd.stage),
                 trust: Name::Borrowed("clear"),

@@ -99,6 +99,7 @@ impl Cell for Micros {
 fn bits(column: &mut Vec<bool>) -> BooleanBuffer {
     let bits = BooleanBuffer::from(column.as_slice());
     column.clear();
+    column.shrink_to(KEPT_ROOM);
     bits
 }
 
@@ -209,7 +210,10 @@ impl Cell for Name {
     fn finish(store: &mut Self::Store, nulls: Option<NullBuffer>) -> ArrayRef {
         let keys = Int32Array::new(ScalarBuffer::from(taken(&mut store.keys)), nulls);
         let mut values = std::mem::take(&mut store.values);
-        store.index.clear();
+        match store.index.capacity() > KEPT_ROOM {
+            true => store.index = HashTable::new(),
+            false => store.index.clear(),
+        }
         store.last = 0;
         if values.is_empty() {
             values.push(Name::Borrowed(""));

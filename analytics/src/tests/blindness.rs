@@ -46,6 +46,21 @@ fn seconds(found: &[Finding]) -> Vec<i64> {
 }
 
 #[test]
+fn a_suspending_rule_that_fails_suspends_everything() {
+    let sql = "SELECT arrow_cast(sensor, 'Utf8') AS actor, max(due) AS at, array_agg(rowid) AS rowids FROM tasking \
+               WHERE due >= $start AND due < $end AND CAST(message AS BIGINT) > 0 GROUP BY 1";
+    let failing = Rule { suspends: true, absence: true, ..rule("AF-08", sql, window(5 * MINUTE, 0, 0)) };
+    let mut e = engine(&[unreported(window(5 * MINUTE, 2 * MINUTE, 5 * MINUTE)), failing], Site::default());
+    let mut given = rows(&[(620, "create", "x"), (2390, "list", "z")]);
+    given[0].insert("message".into(), json!("no number"));
+    e.push(TableId::Tasking, batch(TableId::Tasking, &given), None).unwrap();
+    assert_eq!(seconds(&e.finish(40 * MINUTE).unwrap()), Vec::<i64>::new());
+    let not = e.stats().not_evaluated;
+    let why = &not.iter().find(|n| n.code == "A-1").expect("it is named").reason;
+    assert!(why.contains("any sensor may have been blind (AF-08)"), "{why}");
+}
+
+#[test]
 fn a_blind_window_suspends_every_run_whose_rows_overlap_it() {
     // Rows of the run of [10, 15): [8, 20).
     let rules = [unreported(window(5 * MINUTE, 2 * MINUTE, 5 * MINUTE)), blind()];

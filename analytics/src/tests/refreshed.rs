@@ -11,7 +11,7 @@ fn windows_are_judged_with_the_copy_of_their_moment() {
         &[rule("A-1", unknown, window(10 * SECOND, 0, 0))],
         site(json!({"warrants": [{"order": "W-1", "xid": "b"}]})),
     );
-    let mut at = |engine: &mut crate::Engine, second: i64, task: &str| {
+    let at = |engine: &mut crate::Engine, second: i64, task: &str| {
         let row = tasking(second, second.unsigned_abs(), &json!({"op": "create", "task": task}));
         engine.push(TableId::Tasking, batch(TableId::Tasking, &[row]), None).unwrap();
         engine.advance((second + 10) * SECOND).unwrap().len()

@@ -37,6 +37,12 @@ const SHAPES: [(&str, &str); 14] = [
         "self join",
         "SELECT a.rowid, b.rowid AS rowid_b FROM tasking a JOIN tasking b ON a.actor = b.actor AND a.op = 'create' AND b.op = 'delete' AND b.due > a.due",
     ),
+    (
+        "subqueries in subqueries",
+        "SELECT rowid FROM tasking t WHERE EXISTS (SELECT 1 FROM elements e WHERE e.address = t.ne AND NOT EXISTS \
+         (SELECT 1 FROM allow a WHERE e.address >= a.first AND e.address <= a.last)) \
+         AND t.varbinds IN (SELECT varbinds FROM tasking b WHERE b.actor = t.actor AND b.due >= (SELECT min(due) FROM tasking c WHERE c.actor = b.actor))",
+    ),
     ("scalar subquery", "SELECT rowid FROM tasking WHERE varbinds > (SELECT avg(varbinds) FROM tasking)"),
     (
         "not exists",

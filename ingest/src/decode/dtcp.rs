@@ -25,7 +25,7 @@ pub(super) const TCP: Protocol =
 /// Port of Junos's SSH subsystem.
 const SSH_PORT: u16 = 32_001;
 /// Octets that tell the protocol: the longest verb and the version.
-const ENOUGH: usize = 14;
+const ENOUGH: usize = b"DISABLE DTCP/0.".len();
 /// Octets of a message.
 const MOST_MESSAGE: usize = 16 * 1024;
 /// Header lines of a message.
@@ -144,6 +144,7 @@ impl Decoder for Dtcp {
         for (request, due) in self.pairs.expired(now) {
             finish(request, Err("unanswered"), due, rows);
         }
+        drop(self.pairs.lapsed(now));
     }
 
     fn end(&mut self, now: i64, rows: &mut Rows<'_>) {
@@ -205,7 +206,9 @@ impl Dtcp {
         match self.pairs.answer(&(asker, message.seq()), segment.last.eff, answer) {
             Ok(Some((request, answer, due))) => finish(request, Ok(&answer), due, rows),
             Ok(None) => {}
-            Err(Crowded) => odd(segment, "bound", "answers waiting", rows),
+            Err(Crowded(gone)) if gone.is_empty() => odd(segment, "bound", "answers waiting", rows),
+            // An answer that nobody asked for is no row.
+            Err(Crowded(_)) => {}
         }
     }
 }

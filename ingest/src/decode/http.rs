@@ -145,6 +145,7 @@ impl Decoder for Http {
         for (request, deadline) in self.pairs.expired(now) {
             give_up(request, deadline, true, rows);
         }
+        drop(self.pairs.lapsed(now));
     }
 
     fn end(&mut self, now: i64, rows: &mut Rows<'_>) {

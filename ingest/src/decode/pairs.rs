@@ -46,10 +46,10 @@ impl<K, Q, A> Default for Pairs<K, Q, A> {
     }
 }
 
-/// No room was left for an answer that came before its request. Those whose time is over went for it, or it went itself, and the
-/// caller says so.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Crowded;
+/// No room was left for an answer that came before its request: those whose time is over made it, each with the time at which it was
+/// given up. Where there is none of them the answer itself is lost, and the caller says so.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Crowded<A>(pub Vec<(A, i64)>);
 
 /// What became of a request.
 #[derive(Debug, PartialEq, Eq)]
@@ -88,19 +88,20 @@ impl<K: Eq + Hash + Clone, Q, A> Pairs<K, Q, A> {
     ///
     /// # Errors
     /// If there was no room for it to wait in.
-    pub fn answer(&mut self, key: &K, eff: i64, answer: A) -> Result<Option<(Q, A, i64)>, Crowded> {
+    pub fn answer(&mut self, key: &K, eff: i64, answer: A) -> Result<Option<(Q, A, i64)>, Crowded<A>> {
         self.settle(key, eff);
         if let Some((asked, request)) = self.take(key) {
             return Ok(Some((request, answer, eff.max(asked))));
         }
         let crowded = self.early.len() + self.alone.len() >= MOST_WAITING;
-        if crowded && self.lapsed(eff).is_empty() {
-            return Err(Crowded);
+        let gone = if crowded { self.lapsed(eff) } else { Vec::new() };
+        if crowded && gone.is_empty() {
+            return Err(Crowded(gone));
         }
         self.early_least = self.early_least.min(eff);
         let former = self.early.insert(key.clone(), (eff, answer));
         self.alone.extend(former.filter(|(then, _)| eff - then > DISORDER).map(|(then, a)| (a, then + DISORDER)));
-        if crowded { Err(Crowded) } else { Ok(None) }
+        if crowded { Err(Crowded(gone)) } else { Ok(None) }
     }
 
     /// A packet at `eff` has to do with that key: a request whose answer it cannot be any more makes room.
@@ -260,8 +261,9 @@ mod tests {
         for key in 0..MOST_WAITING {
             assert_eq!(pairs.answer(&key, 3, ()), Ok(None));
         }
-        assert_eq!(pairs.answer(&MOST_WAITING, 3, ()), Err(Crowded), "no answer is lost without a word");
-        assert_eq!(pairs.answer(&MOST_WAITING, 3 * S, ()), Err(Crowded), "nor are those whose time is over");
+        assert_eq!(pairs.answer(&MOST_WAITING, 3, ()), Err(Crowded(vec![])), "no answer is lost without a word");
+        let gone = pairs.answer(&MOST_WAITING, 3 * S, ()).unwrap_err().0;
+        assert_eq!(gone, vec![((), 3 + DISORDER); MOST_WAITING], "those whose time is over are handed out");
         assert_eq!(pairs.lapsed(i64::MAX).len(), 1);
     }
 }

@@ -110,7 +110,8 @@ impl Radius {
         match self.pairs.answer(&(asker, packet.id, family), eff, message) {
             Ok(Some((request, answer, due))) => rows::request(&request, End::Answered(&answer), due, rows),
             Ok(None) => {}
-            Err(Crowded) => odd(segment, "bound", "answers waiting", None, rows),
+            Err(Crowded(gone)) if gone.is_empty() => odd(segment, "bound", "answers waiting", None, rows),
+            Err(Crowded(gone)) => gone.iter().for_each(|(answer, due)| rows::alone(answer, *due, rows)),
         }
     }
 

@@ -247,7 +247,8 @@ impl Snmp {
         match self.pairs.answer(&id, eff, answer) {
             Ok(Some((waiting, answer, due))) => self.pair(id, waiting, &answer, due, rows),
             Ok(None) => {}
-            Err(Crowded) => self.odd(segment, rows, "bound", Bad::new("answers")),
+            Err(Crowded(gone)) if gone.is_empty() => self.odd(segment, rows, "bound", Bad::new("answers")),
+            Err(Crowded(gone)) => gone.into_iter().for_each(|(answer, due)| alone(answer, due, rows)),
         }
     }
 

@@ -9,7 +9,10 @@ use std::collections::BTreeMap;
 use hashbrown::HashMap;
 use lidr_schema::{Ends, Ip};
 
-use crate::{record::Stamp, source::ReaderOdd};
+use crate::{
+    record::Stamp,
+    source::{FRAGMENTS_MISSING, ReaderOdd},
+};
 
 /// Datagrams that wait at the same time.
 const MOST_DATAGRAMS: usize = 4096;
@@ -192,7 +195,7 @@ impl Datagram {
         ReaderOdd {
             kind: "truncated",
             stage: "fragment",
-            detail: "fragments missing",
+            detail: FRAGMENTS_MISSING,
             needed: self.len.map(|len| len as u64),
             had: Some(self.have as u64),
             count: 1,

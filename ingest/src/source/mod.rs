@@ -106,6 +106,9 @@ pub enum SourceError {
     TooMany(usize),
 }
 
+/// What is said of a datagram whose fragments did not all come.
+pub(crate) const FRAGMENTS_MISSING: &str = "fragments missing";
+
 /// Something odd that reader or frame decoder met: an `oddity` row.
 #[derive(Clone, Copy, Debug)]
 pub struct ReaderOdd {
@@ -125,6 +128,13 @@ pub struct ReaderOdd {
     pub stamp: Stamp,
     /// Its ends, as far as they are known.
     pub ends: Ends,
+}
+
+impl ReaderOdd {
+    /// Whether it was found out by time, long after its packet: once for each packet at most.
+    pub(crate) fn is_later(&self) -> bool {
+        self.detail == FRAGMENTS_MISSING
+    }
 }
 
 /// A row that a record file gives.

@@ -15,6 +15,8 @@ const MOST_BLOCK: usize = 16 * 1024 * 1024;
 pub(super) const BYTE_ORDER_BIG: u32 = 0x1a2b_3c4d;
 /// The same where the section is little-endian.
 pub(super) const BYTE_ORDER_LITTLE: u32 = 0x4d3c_2b1a;
+/// Drops that are believed: what no interface drops in a year is a number that somebody made up, and sums must bear it.
+const MOST_DROPPED: u64 = 1 << 40;
 /// The last microsecond of the year 9999. Resolution and offset of an interface can say any time; times are held within what
 /// later sums and any calendar can bear, so that no file moves the clock out of its range.
 const LATEST: i64 = 253_402_300_799_999_999;
@@ -164,7 +166,10 @@ impl Section {
             .options(block, 20)
             .filter(|(code, _)| matches!(code, 5 | 7))
             .filter_map(|(_, value)| value.first_chunk().map(|eight| self.eight(*eight)))
-            .fold(0, u64::saturating_add);
+            // All ones stand for "unknown".
+            .filter(|count| *count != u64::MAX)
+            .fold(0, u64::saturating_add)
+            .min(MOST_DROPPED);
         let number = word(block, 8, self.big).unwrap_or(u32::MAX) as usize;
         let Some(interface) = self.interfaces.get_mut(number) else { return };
         self.dropped = self.dropped.saturating_add(total.saturating_sub(interface.dropped));

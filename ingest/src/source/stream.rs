@@ -173,19 +173,23 @@ impl Stream {
                 s.bytes += u64::from(packet.wire_len);
             }
             s.first = Some(s.first.map_or(ts, |t| t.min(ts)));
+            let before = s.last.unwrap_or(ts);
             s.last = Some(s.last.map_or(ts, |t| t.max(ts)));
             if let Of::Capture(capture) = &mut self.of {
                 if capture.take_untimed() {
                     odds.push(odd_of("time_unknown", "simple packet block", item.stamp(ts)));
                 }
-                s.dropped += dropped(capture, item.stamp(ts), odds);
+                // They were dropped before this packet, which may have come long after.
+                let stamp = Stamp { ts: before, ..item.stamp(before) };
+                s.dropped = s.dropped.saturating_add(dropped(capture, stamp, odds));
             }
             return Ok(next);
         }
         let ts = s.last.unwrap_or_default();
         if let Of::Capture(capture) = &mut self.of {
             let frame = capture.next_frame();
-            s.dropped += dropped(capture, Stamp { ts, eff: ts, frame, input: self.number }, odds);
+            s.dropped =
+                s.dropped.saturating_add(dropped(capture, Stamp { ts, eff: ts, frame, input: self.number }, odds));
         }
         let (cut, frame) = match &self.of {
             Of::Capture(capture) => (damaged.or(capture.cut), capture.next_frame()),

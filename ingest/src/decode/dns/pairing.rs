@@ -93,7 +93,7 @@ impl Pairing {
                     continue;
                 }
                 // Answers without a question are kept below, where they become rows.
-                Ok(None) | Err(Crowded) => {}
+                Ok(None) | Err(Crowded(_)) => {}
             }
             let mark = rows.mark(segment.dir, segment.first);
             let asker = Asker { mark, dir, id: message.id, opcode: message.opcode, question };
@@ -160,6 +160,7 @@ impl Pairing {
         for (asker, due) in self.pairs.expired(now) {
             write(&asker, None, "unanswered", due, rows);
         }
+        drop(self.pairs.lapsed(now));
         while self.unasked.first_key_value().is_some_and(|((until, _), _)| *until < now) {
             self.give_up(now, rows);
         }

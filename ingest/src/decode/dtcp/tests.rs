@@ -76,6 +76,9 @@ fn every_split_gives_the_same_row_and_every_truncation_none() {
 #[test]
 fn the_subsystem_of_ssh_is_seen_by_its_port() {
     assert_eq!(probe(b"SSH-2.0-OpenSSH", Dir::Src), Verdict::No);
+    for (verb, _) in VERBS {
+        assert_eq!(probe(format!("{verb} DTCP/0.7\r\n").as_bytes(), Dir::Src), Verdict::Certain, "{verb}");
+    }
     assert_eq!((probe(b"ADD DT", Dir::Src), probe(b"DTCP/0.7 200", Dir::Dst)), (Verdict::Maybe, Verdict::Certain));
     let banner = Step { closes: true, ..src(1, "SSH-2.0-x\r\n") };
     assert!(

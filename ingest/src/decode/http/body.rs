@@ -57,7 +57,7 @@ pub(super) struct Chunked {
     pub(super) total: u64,
     /// Those kept, as long as they may be an order.
     kept: Option<Vec<u8>>,
-    /// The first of them were looked at and show one. Once is enough: chunks may be of one octet each.
+    /// The first chunks were looked at and show one. Once is enough: chunks may be of one octet each.
     sure: bool,
 }
 
@@ -69,10 +69,8 @@ impl Chunked {
     /// Whether the next chunk, of that size, is kept.
     pub(super) fn wants(&mut self, size: u32, s: Segment<'_>, rows: &mut Rows<'_>) -> bool {
         let Some(kept) = &self.kept else { return false };
-        if !self.sure
-            && let Some(first) = kept.get(..PEEK)
-        {
-            self.sure = is_order(first);
+        if !self.sure && kept.len() >= PEEK {
+            self.sure = is_order(kept);
             if !self.sure {
                 self.kept = None;
                 return false;

@@ -71,7 +71,9 @@ impl Http {
         match self.pairs.answer(&key, due, response) {
             Ok(Some((request, response, due))) => answered(request, response, due, rows),
             Ok(None) => {}
-            Err(Crowded) => {
+            // An answer that nobody asked for is no row.
+            Err(Crowded(gone)) if !gone.is_empty() => {}
+            Err(Crowded(_)) => {
                 let mark = rows.mark(dir, mark.stamp);
                 rows.odd(mark, due, Odd { kind: "bound", detail: "answers waiting", needed: None, had: None });
             }

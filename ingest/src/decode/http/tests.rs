@@ -145,6 +145,17 @@ fn a_container_is_read_whatever_its_type_says() {
     );
     let out = run(&PROTOCOL, &[src(0, [chunked.as_bytes(), &vec![b' '; MOST_BODY], b"\r\n0\r\n\r\n"].concat())]);
     assert_eq!((outcomes(&out).len(), oddities(&out)), (1, vec!["bound".to_owned()]), "too long in chunks");
+    // The first chunk is long and shows late what it is; the rest comes octet by octet.
+    let late = format!(
+        "<?xml version=\"1.0\"?><!--{}-->{}",
+        " ".repeat(600),
+        text.trim_start_matches("<?xml version=\"1.0\"?>")
+    );
+    let (first, rest) = late.split_at(late.len() - 300);
+    let mut octets = format!("POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n{:x}\r\n{first}\r\n", first.len());
+    rest.chars().for_each(|c| octets.push_str(&format!("1\r\n{c}\r\n")));
+    octets.push_str("0\r\n\r\n");
+    assert_eq!(tasking(&run(&PROTOCOL, &[src(0, octets)])).len(), 1, "in many chunks");
 }
 
 #[test]
