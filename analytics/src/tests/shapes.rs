@@ -17,7 +17,7 @@ use crate::{
     udf::{self, Edges},
 };
 
-const SHAPES: [(&str, &str); 14] = [
+const SHAPES: [(&str, &str); 15] = [
     (
         "filter, group, having",
         "SELECT actor, ne, count(*) AS n FROM tasking WHERE op = 'list' GROUP BY actor, ne HAVING count(*) >= 2",
