@@ -32,6 +32,9 @@ pub(crate) struct Taps {
     /// Write it here instead of standard output; into a folder as `taps.FORMAT`
     #[arg(long, value_name = "FILE")]
     pub(crate) out: Option<PathBuf>,
+    /// Resolve pseudonyms from the register with this key, for cleared users; each such access is recorded (text and HTML)
+    #[arg(long, value_name = "FILE", requires = "site")]
+    pub(crate) enclave_key: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) key: KeyArgs,
 }

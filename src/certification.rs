@@ -109,6 +109,9 @@ fn fields(case: &Case, orders: &Orders) -> Vec<Field> {
     let (target, from) = match (seen.is_empty(), ordered.is_empty()) {
         (false, _) => (seen, "what the rows of the finding name"),
         (true, false) => (ordered, "the register's selector for that task"),
+        (true, true) if case.rows.is_err() => {
+            (Vec::new(), "no order that the finding itself names has it, and the finding's rows are not at hand")
+        }
         (true, true) => (Vec::new(), "neither rows nor register name it"),
     };
     let first = case.finding.pointer("/finding_info/first_seen_time").and_then(Value::as_i64);
@@ -166,9 +169,14 @@ fn fields(case: &Case, orders: &Orders) -> Vec<Field> {
 }
 
 /// What the register says, in one sentence that draws no conclusion.
-fn register(orders: &Orders) -> String {
+fn register(orders: &Orders, rows_at_hand: bool) -> String {
     match orders {
         Err(why) => format!("The register was not compared: {why}."),
+        Ok(lines) if lines.is_empty() && !rows_at_hand => {
+            "The register was compared only with what the finding itself names, and no order at hand names that; the finding's rows are \
+             not at hand."
+                .to_owned()
+        }
         Ok(lines) if lines.is_empty() => {
             "No order in the register at hand names the task, LIID, content id or target of this finding.".to_owned()
         }
@@ -196,7 +204,7 @@ fn context(case: &Case, orders: &Orders) -> Vec<(&'static str, String)> {
     vec![
         ("finding", format!("{} of rule {}", case.uid(), case.code())),
         ("times seen", format!("{times}, last {} UTC", seconds_text(last * 1000))),
-        ("register", register(orders)),
+        ("register", register(orders, case.rows.is_ok())),
         ("tasks", or_unknown(&resource(case, "task"))),
         ("elements", or_unknown(&resource(case, "device"))),
         (
@@ -262,7 +270,7 @@ fn html(case: &Case, fields: &[Field], orders: &Orders) -> String {
          <style>body{{font:14px sans-serif;max-width:60em;margin:2em auto}}th{{text-align:left;vertical-align:top}}\
          td,th{{padding:.4em;border-bottom:1px solid #ccc}}</style></head><body>\n<h1>{TITLE}</h1>\n<table>\n{asked}</table>\n\
          <table>\n{known}</table>\n<p>signed by ____________________ date ____________________</p>\n<p>{}</p>\n</body></html>\n",
-        escaped(CLOSING)
+        escaped(&if case.enclave_key.is_none() { format!("{CLOSING} {VEILED}") } else { CLOSING.to_owned() })
     )
 }
 
@@ -275,10 +283,11 @@ mod tests {
     #[test]
     fn what_the_register_holds_is_told_and_nothing_is_concluded() {
         let line = json!({ "order_id": "ab", "state": "expired", "start": "2026-01-01", "end": null });
-        let said = register(&Ok(vec![line.as_object().cloned().unwrap()]));
+        let said = register(&Ok(vec![line.as_object().cloned().unwrap()]), true);
         assert_eq!(said, "The register at hand names it in: order ab (state expired, from 2026-01-01 to unknown).");
-        assert!(register(&Ok(Vec::new())).starts_with("No order"));
-        assert!(register(&Err("none".into())).contains("was not compared: none"));
+        assert!(register(&Ok(Vec::new()), true).starts_with("No order"));
+        assert!(register(&Ok(Vec::new()), false).contains("rows are not at hand"));
+        assert!(register(&Err("none".into()), true).contains("was not compared: none"));
     }
 
     #[test]

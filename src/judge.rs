@@ -87,7 +87,7 @@ impl Judging {
     /// Takes a new copy of the site's tables, or notes that the one at hand is stale, before windows are judged.
     #[cfg(feature = "kafka")]
     fn refresh(&mut self, watermark: i64) -> anyhow::Result<()> {
-        let news = self.refresher.as_mut().map(crate::refresh::Refresher::news).unwrap_or_default();
+        let news = self.refresher.as_mut().map(|r| r.news(watermark > i64::MIN)).unwrap_or_default();
         if let Some(site) = news.site {
             self.engine.replace_site(site);
         }

@@ -88,13 +88,15 @@ impl Refresher {
         Ok(Self { shared, refresh, told: false })
     }
 
-    /// What has come since the last call.
-    pub(crate) fn news(&mut self) -> News {
+    /// What has come since the last call. That a copy is stale waits until it `may_tell`: before anything was judged there is no
+    /// time at which it could be told.
+    pub(crate) fn news(&mut self, may_tell: bool) -> News {
         let Ok(mut state) = self.shared.state.lock() else { return News::default() };
         let age = state.good.elapsed();
         let stale = age > self.refresh.stale;
-        let news = News { site: state.new.take(), stale: (stale && !self.told).then_some((age, self.refresh)) };
-        self.told = stale;
+        let news =
+            News { site: state.new.take(), stale: (stale && !self.told && may_tell).then_some((age, self.refresh)) };
+        self.told = stale && (self.told || may_tell);
         news
     }
 }
@@ -143,7 +145,7 @@ mod tests {
     /// Waits at most 20 s for news that fit.
     fn until(refresher: &mut Refresher, fits: impl Fn(&News) -> bool) -> News {
         for _ in 0..2000 {
-            let news = refresher.news();
+            let news = refresher.news(true);
             if fits(&news) {
                 return news;
             }
@@ -170,7 +172,7 @@ mod tests {
         let news = until(&mut refresher, |news| news.stale.is_some() || news.site.is_some());
         assert!(news.site.is_none() && news.stale.unwrap().0 > refresh.stale);
         assert!(metrics.page().contains("lidr_site_reads_total{result=\"failed\"}"), "{}", metrics.page());
-        assert!(refresher.news().stale.is_none(), "it is told once");
+        assert!(refresher.news(true).stale.is_none(), "it is told once");
         write("name\ntap3\n");
         assert_eq!(until(&mut refresher, |news| news.site.is_some()).site.unwrap().sensors(), ["tap3"]);
     }

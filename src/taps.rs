@@ -7,16 +7,27 @@ use std::{
     process::ExitCode,
 };
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use lidr_analytics::{Site, lake::Lake, report};
+use lidr_schema::Key;
+use serde_json::Value;
 
 use crate::{
     args_report::{Look, Taps},
-    key, rules,
+    case::enclave,
+    explain, key, rules,
 };
 
 pub(crate) fn run(args: &Taps) -> anyhow::Result<ExitCode> {
-    let key = key::given_or_kept(&args.key)?;
+    let key = match &args.enclave_key {
+        Some(_) if matches!(args.format, Look::Csv | Look::Json) => {
+            bail!(
+                "--enclave-key: needed --format text or html, which people read; clear identifiers are not for programs"
+            )
+        }
+        Some(path) => key::read(path)?,
+        None => key::given_or_kept(&args.key)?,
+    };
     let site = Site::load(args.site.as_deref(), &key)?;
     let lake = Lake::open(&lake_of(&args.from), key.id())?;
     let rules = rules::load(true, &[])?.rules;
@@ -27,8 +38,9 @@ pub(crate) fn run(args: &Taps) -> anyhow::Result<ExitCode> {
         Look::Html => taps.html(),
         Look::Json => taps.lines(),
     };
+    let text = if args.enclave_key.is_some() { in_clear(args, &key, &taps.lines(), &text)? } else { text };
     match &args.out {
-        None => std::io::stdout().write_all(text.as_bytes()).context("standard output")?,
+        None => explain::print(&text)?,
         Some(out) => {
             let path = if out.is_dir() { out.join(format!("taps.{}", args.format.ending())) } else { out.clone() };
             write(&path, &text)?;
@@ -38,10 +50,20 @@ pub(crate) fn run(args: &Taps) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
+/// The page with what the register resolves, once the access is recorded.
+fn in_clear(args: &Taps, key: &Key, lines: &str, page: &str) -> anyhow::Result<String> {
+    let shown = [("taps", Value::from(lines)), ("page", Value::from(page))];
+    let clear = enclave::view((&args.from, args.site.as_deref()), key, "report taps", "all taps", &shown)?;
+    Ok(if matches!(args.format, Look::Html) { clear.clear_html(page) } else { clear.clear(page) })
+}
+
 /// The lake of an output folder, or the folder itself.
 fn lake_of(from: &Path) -> PathBuf {
-    let inside = from.join("lake");
-    if inside.is_dir() { inside } else { from.to_owned() }
+    let summary = fs::read(from.join("summary.json")).ok();
+    let summary = summary.and_then(|text| serde_json::from_slice::<Value>(&text).ok());
+    let told = summary.as_ref().and_then(|s| s.get("lake")?.as_str()).map(PathBuf::from);
+    let inside = [told, Some(from.join("lake"))].into_iter().flatten().find(|dir| dir.is_dir());
+    inside.unwrap_or_else(|| from.to_owned())
 }
 
 /// Under a temporary name first: nobody reads half a report.
@@ -49,8 +71,10 @@ fn write(path: &Path, text: &str) -> anyhow::Result<()> {
     let named = || path.display().to_string();
     let mut temporary = path.as_os_str().to_owned();
     temporary.push(".tmp");
+    // A file of that name is what a run that was cut off left, or somebody's link: neither is written into.
+    drop(fs::remove_file(&temporary));
     let mut options = OpenOptions::new();
-    let mut file = options.write(true).create(true).truncate(true).mode(0o600).open(&temporary).with_context(named)?;
+    let mut file = options.write(true).create_new(true).mode(0o600).open(&temporary).with_context(named)?;
     file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).with_context(named)?;
     fs::rename(&temporary, path).with_context(named)
 }

@@ -11,7 +11,7 @@ use std::{
 use parquet::file::reader::{FileReader, SerializedFileReader};
 
 use crate::{
-    lidr::Simulated,
+    lidr::{Simulated, ok},
     runs::{NAMES, replayed},
 };
 
@@ -96,6 +96,8 @@ fn no_output_of_any_scenario_holds_an_identifier_in_clear() {
         search(log, &both, &format!("{name}: log and summary"));
         search_folder(&run.out, &words, name);
         search_folder(run.lake.as_ref(), &words, name);
+        let taps = ok(["report", "taps", "--from", &run.lake, "--site", &run.s.path("site"), "--format", "json"]);
+        search(taps.as_bytes(), &both, &format!("{name}: the report of all taps"));
         assert!(search_lake(run.lake.as_ref(), &words, &addresses, name) > 100, "{name}: the lake was not read");
     }
 }

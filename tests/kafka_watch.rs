@@ -14,6 +14,7 @@ use rdkafka::{
 use serde_json::Value;
 
 use crate::{
+    custody::{search, words},
     kafka_broker::{broker, producer, read_all},
     lidr::{KEY, Simulated, difference, last_lines, lidr, ok, replay, start, stop, summary},
 };
@@ -69,6 +70,14 @@ fn a_watch_that_goes_on_finds_what_the_replay_found() {
     assert_eq!(difference(&replayed, &last_lines(&out)), None, "and stopping adds nothing");
     let topics = read_all(&broker, &prefix);
     let sent = topics.iter().filter(|((topic, _), _)| topic.ends_with(".finding")).flat_map(|(_, messages)| messages);
+    let (words, _) = words(&s);
+    for message in topics.iter().flat_map(|(_, messages)| messages) {
+        search(message.payload().unwrap_or_default(), &words, "a message");
+        let headers = message
+            .headers()
+            .map(|all| all.iter().flat_map(|h| h.value.unwrap_or_default().to_vec()).collect::<Vec<_>>());
+        search(&headers.unwrap_or_default(), &words, "headers of a message");
+    }
     let keys: BTreeSet<&str> = sent.map(|m| std::str::from_utf8(m.key().unwrap()).unwrap()).collect();
     assert_eq!(keys, replayed.keys().map(String::as_str).collect(), "all of them went to the broker, too");
 }

@@ -209,6 +209,20 @@ impl<'a> Columns<'a> {
 
 /// Columns of 16 octets that are no addresses.
 pub(crate) fn is_pseudonym(name: &str) -> bool {
-    let kinds = ["task", "liid", "target", "xid", "cccid", "order_id", "imsi", "msisdn", "imei", "content_id"];
+    let kinds = [
+        "task",
+        "liid",
+        "target",
+        "xid",
+        "cccid",
+        "order_id",
+        "imsi",
+        "msisdn",
+        "imei",
+        "content_id",
+        "nai",
+        "session",
+        "subscriber",
+    ];
     kinds.iter().any(|kind| name == *kind || name.strip_suffix(kind).is_some_and(|rest| rest.ends_with('_')))
 }

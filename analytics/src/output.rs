@@ -104,7 +104,9 @@ fn put(out: &mut String, label: &str, value: &str) {
             line.clear();
         }
     };
-    for word in value.split_whitespace() {
+    // Names come from the wire: what would move a terminal's cursor is no letter of one.
+    let shown: String = value.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    for word in shown.split_whitespace() {
         if line.len() + word.len() > WIDTH {
             flush(&mut line);
         }

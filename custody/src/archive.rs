@@ -3,7 +3,7 @@
 //! tar with fixed owner, mode and time; zstd in one frame; behind it a skippable frame (RFC 8878 §3.1.2), which every zstd passes
 //! over, with the SHA-256 of all octets before. That hash keeps nobody from packing anew; it makes a changed octet visible wherever
 //! it is, even where decompression would not care. Reading is bounded and never writes a file.
-use std::io::{Cursor, Read};
+use std::io::Read;
 
 use sha2::{Digest, Sha256};
 use tar::{Archive, Builder, EntryType, Header};
@@ -18,8 +18,8 @@ const MOST_PARTS: usize = 4096;
 const MOST_NAME: usize = 100;
 const LEVEL: i32 = 9;
 /// Magic of the skippable frame and the length of what follows, little-endian.
-const TRAILER: [u8; 8] = [0x5d, 0x2a, 0x4d, 0x18, 32, 0, 0, 0];
-const TRAILER_WHOLE: usize = TRAILER.len() + 32;
+pub(crate) const TRAILER: [u8; 8] = [0x5d, 0x2a, 0x4d, 0x18, 32, 0, 0, 0];
+pub(crate) const TRAILER_WHOLE: usize = TRAILER.len() + 32;
 
 /// Names and octets, in order.
 pub(crate) type Parts = Vec<(String, Vec<u8>)>;
@@ -90,8 +90,12 @@ pub(crate) fn unpack(file: &[u8]) -> Result<Unpacked, CustodyError> {
         }
     };
     let mut whole = Vec::new();
-    let decoder = zstd::Decoder::new(Cursor::new(body)).map_err(|e| broken(format!("zstd: {e}")))?;
-    decoder.single_frame().take(MOST_OCTETS + 1).read_to_end(&mut whole).map_err(|e| broken(format!("zstd: {e}")))?;
+    let zstd = |e: std::io::Error| broken(format!("zstd: {e}"));
+    let mut decoder = zstd::Decoder::with_buffer(body).map_err(zstd)?.single_frame();
+    decoder.by_ref().take(MOST_OCTETS + 1).read_to_end(&mut whole).map_err(zstd)?;
+    if !decoder.finish().is_empty() {
+        oddities.push("something stands behind the archive that lidr did not write".to_owned());
+    }
     if whole.len() as u64 > MOST_OCTETS {
         return Err(CustodyError::TooLarge { what: "octets inside", most: MOST_OCTETS, had: whole.len() as u64 });
     }

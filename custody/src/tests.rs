@@ -179,6 +179,25 @@ fn names_that_lead_out_are_refused() {
     assert!(contents.add("a/b.c", vec![]).unwrap_err().to_string().contains("twice"));
 }
 
+/// What stands behind the archive is no part of it, even where the hash at the end was made anew.
+#[test]
+fn what_was_put_behind_the_archive_is_found() {
+    let file = archive::pack(&[("a.txt".to_owned(), b"a".to_vec())]).unwrap();
+    let (body, _) = file.split_at(file.len() - archive::TRAILER_WHOLE);
+    let more: [Vec<u8>; 2] = [zstd::encode_all(&b"more"[..], 0).unwrap(), b"text".to_vec()];
+    for more in more {
+        let body = [body, &more].concat();
+        let hash = <sha2::Sha256 as sha2::Digest>::digest(&body);
+        let file = [&body[..], &archive::TRAILER, &hash].concat();
+        match archive::unpack(&file) {
+            Ok(unpacked) => {
+                assert!(unpacked.oddities.iter().any(|o| o.contains("behind the archive")), "{:?}", unpacked.oddities)
+            }
+            Err(error) => assert!(error.to_string().contains("zstd"), "{error}"),
+        }
+    }
+}
+
 proptest! {
     #[test]
     fn no_octets_do_harm(octets in prop::collection::vec(any::<u8>(), 0..400)) {

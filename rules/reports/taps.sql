@@ -15,7 +15,7 @@ SELECT DISTINCT a.order_id FROM warrants_approvers a
 -- table: orders
 SELECT w.order_id, w.xid, w.cccid, w.liid, w.target, w.start AS since, w."end" AS until, coalesce(w.test, false) AS test,
   CASE
-    WHEN lower(w.state) IN ('cancelled', 'suspended') THEN lower(w.state)
+    WHEN lower(w.state) NOT IN ('approved', 'pending', 'expired') THEN lower(w.state)
     WHEN lower(w.state) = 'pending' AND NOT (coalesce(w.emergency, false) AND a.order_id IS NOT NULL) THEN 'not approved'
     WHEN lower(w.state) = 'pending' AND coalesce(w.start, w.created_at) + INTERVAL $emergency < $end THEN 'without its paperwork'
     WHEN w.start - INTERVAL $early > $end THEN 'not begun'
@@ -291,8 +291,8 @@ SELECT b.ne, b.id, b.is_task, l.liid, g.target,
   a.runs AS admf_on, a.due AS admf_due, a.origin AS admf_origin,
   e.runs AS element_on, e.due AS element_due, e.origin AS element_origin,
   s.by_admf AS started_by_admf, s.actor AS starter, s.origin AS start_origin, u.due AS begun,
-  a.ne IS NOT NULL OR e.ne IS NOT NULL AS set_up, coalesce(e.runs, a.runs, false) AND (q.timeout IS NULL OR q.timeout > $end) AS runs,
-  CASE WHEN coalesce(e.runs, a.runs, false) AND q.timeout <= $end THEN q.timeout ELSE x.due END AS ended,
+  a.ne IS NOT NULL OR e.ne IS NOT NULL AS set_up, coalesce(CASE WHEN a.due > e.due THEN a.runs END, e.runs, a.runs, false) AND (q.timeout IS NULL OR q.timeout > $end) AS runs,
+  CASE WHEN coalesce(CASE WHEN a.due > e.due THEN a.runs END, e.runs, a.runs, false) AND q.timeout <= $end THEN q.timeout ELSE x.due END AS ended,
   p.due AS last, p.origin AS product_origin, concat(p.product, ' to ', ip_text(p.dest_ip), ' port ', p.dest_port) AS stream,
   coalesce(p.due > $start, false) AS flows,
   r.text AS redirect, r.origin AS redirect_origin,

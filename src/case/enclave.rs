@@ -12,6 +12,7 @@ use std::{
 
 use anyhow::{Context, bail};
 use lidr_analytics::{site, time::seconds_text};
+use lidr_schema::Key;
 use serde_json::{Map, Value, json};
 
 use super::{Case, matching::is_token};
@@ -35,12 +36,23 @@ pub(crate) struct Enclave(BTreeMap<String, String>);
 /// Opens the enclave view on what stands in these values, if the key was given, and records it.
 pub(crate) fn open(case: &Case, at: &At, verb: &str, shown: &[(&str, Value)]) -> anyhow::Result<Enclave> {
     let Some(key) = &case.enclave_key else { return Ok(Enclave::default()) };
-    let Some(dir) = &at.site else { bail!("--enclave-key: needed --site, too: the register holds the clear text") };
+    view((&case.dir, at.site.as_deref()), key, verb, &case.uid(), shown)
+}
+
+/// The enclave view on these values for who holds the key; recorded in the output folder, `about` says on what.
+pub(crate) fn view(
+    (dir, site): (&Path, Option<&Path>),
+    key: &Key,
+    verb: &str,
+    about: &str,
+    shown: &[(&str, Value)],
+) -> anyhow::Result<Enclave> {
+    let Some(register) = site else { bail!("--enclave-key: needed --site, too: the register holds the clear text") };
     let places = tokens(shown);
     let wanted = places.keys().cloned().collect();
-    let clear = site::reveal(dir, key, &wanted)?;
+    let clear = site::reveal(register, key, &wanted)?;
     let fields: BTreeSet<String> = clear.keys().filter_map(|token| places.get(token)).flatten().cloned().collect();
-    record(&case.dir, folder::now(), &viewer(), verb, &case.uid(), key.id(), &fields.into_iter().collect::<Vec<_>>())?;
+    record(dir, folder::now(), &viewer(), verb, about, key.id(), &fields.into_iter().collect::<Vec<_>>())?;
     Ok(Enclave(clear))
 }
 

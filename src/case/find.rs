@@ -89,11 +89,11 @@ fn files(dir: &Path) -> anyhow::Result<Vec<PathBuf>> {
 fn read(path: &Path, mut take: impl FnMut(String, Value)) -> anyhow::Result<()> {
     let place = || path.display().to_string();
     let file = BufReader::new(File::open(path).with_context(place)?);
-    for (i, line) in file.lines().enumerate() {
-        let line = line.with_context(place)?;
+    // A run that was cut off may have left half a line, cut in the middle of a letter.
+    for (i, line) in file.split(b'\n').enumerate() {
+        let line = String::from_utf8_lossy(&line.with_context(place)?).into_owned();
         match serde_json::from_str(&line) {
             Ok(finding) => take(line, finding),
-            // A run that was cut off may have left half a line.
             Err(_) => tracing::warn!("{}:{}: not a finding, passed over", path.display(), i + 1),
         }
     }

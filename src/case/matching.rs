@@ -112,7 +112,18 @@ pub(crate) fn matching(case: &Case, site: &Site) -> anyhow::Result<Vec<Matching>
         matching.iter().for_each(|line| facts.word(line.get("id")));
         out.push(Matching { table, lines: total, matching });
     }
+    also_by_list(&mut out, site.lines(&["tickets".to_owned()], &tokens)?.into_iter().flat_map(|(_, lines)| lines));
     Ok(out)
+}
+
+/// A ticket counts where what it lists does, although its own line names nothing of the finding.
+fn also_by_list(all: &mut [Matching], tickets: impl Iterator<Item = Map<String, Value>>) {
+    let listed = all.iter().filter(|m| m.table == "tickets_objects").flat_map(|m| &m.matching);
+    let ids: BTreeSet<String> = listed.filter_map(|line| line.get("id")?.as_str().map(str::to_owned)).collect();
+    let Some(own) = all.iter_mut().find(|m| m.table == "tickets") else { return };
+    let of_list = |line: &Map<String, Value>| line.get("id").and_then(Value::as_str).is_some_and(|id| ids.contains(id));
+    let more: Vec<_> = tickets.filter(|line| of_list(line) && !own.matching.contains(line)).collect();
+    own.matching.extend(more);
 }
 
 #[cfg(test)]

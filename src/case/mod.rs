@@ -121,7 +121,14 @@ impl Case {
             return Ok(Err("the run wrote no lake that is at hand; give --lake of `replay --lake`".to_owned()));
         };
         // Rows say pseudonyms as findings do: they must be of the same key, and no key is needed to read them.
-        Ok(Ok(Lake::open(&dir, &self.own("key_id"))?.rows_of(&self.places())?))
+        let mut rows = Lake::open(&dir, &self.own("key_id"))?.rows_of(&self.places())?;
+        // A lake may hold other runs over files of the same name: a line of theirs is another line.
+        let inputs = self.summary.get("inputs").and_then(Value::as_array).into_iter().flatten();
+        let own: BTreeSet<&str> = inputs.filter_map(|input| input.get("capture")?.as_str()).collect();
+        if !own.is_empty() {
+            rows.retain(|row| row.cells.get("capture").and_then(Value::as_str).is_some_and(|c| own.contains(c)));
+        }
+        Ok(Ok(rows))
     }
 }
 

@@ -90,7 +90,9 @@ fn write(path: &Path, octets: &[u8]) -> anyhow::Result<()> {
     let name = path.file_name().with_context(|| format!("--file {}: needed a file's name", path.display()))?;
     let temporary = path.with_file_name(format!(".{}.tmp", name.to_string_lossy()));
     let written = || -> std::io::Result<()> {
-        let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&temporary)?;
+        // A file of that name is what a run that was cut off left, or somebody's link: neither is written into.
+        drop(fs::remove_file(&temporary));
+        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&temporary)?;
         file.write_all(octets)?;
         file.sync_all()?;
         // A link is refused where a file has come meanwhile; a rename would replace it.

@@ -5,7 +5,7 @@ use anyhow::Context;
 use lidr_custody::{Checked, PublicKey};
 
 use super::read;
-use crate::args::Verify;
+use crate::{args::Verify, explain};
 
 pub(super) fn run(args: &Verify) -> anyhow::Result<ExitCode> {
     let mut keys = Vec::new();
@@ -20,7 +20,7 @@ pub(super) fn run(args: &Verify) -> anyhow::Result<ExitCode> {
     }
     let checked = lidr_custody::verify(&files, &keys);
     let text: String = checked.iter().map(told).collect();
-    std::io::stdout().write_all(text.as_bytes()).context("standard output")?;
+    explain::print(&text)?;
     let bad = checked.iter().filter(|c| !c.problems.is_empty()).count();
     if keys.is_empty() {
         writeln!(

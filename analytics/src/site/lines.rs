@@ -106,13 +106,7 @@ impl<'a> Veil<'a> {
         }
         let word = |word: &str| self.token(key, word).unwrap_or_else(|| word.to_owned());
         let veiled = match word(text) {
-            same if same == text => text
-                .split_inclusive(is_border)
-                .map(|piece| {
-                    let bare = piece.trim_end_matches(is_border);
-                    format!("{}{}", word(bare), piece.get(bare.len()..).unwrap_or_default())
-                })
-                .collect(),
+            same if same == text => words(text, &|bare| self.token(key, bare)),
             token => token,
         };
         if self.seen.len() < MOST_SEEN {
@@ -144,8 +138,61 @@ fn pseudonyms(table: &RecordBatch, tokens: &mut HashSet<[u8; 16]>) {
     }
 }
 
+/// Pieces that are tried together: numbers are written in groups.
+const MOST_TOGETHER: usize = 6;
+
+/// A text with its identifiers replaced: groups of digits together first, then each word, then the word without the punctuation
+/// around it and the parts that punctuation makes of it. More is replaced than must be rather than less.
+fn words(text: &str, token: &dyn Fn(&str) -> Option<String>) -> String {
+    let pieces: Vec<&str> = text.split_inclusive(is_border).collect();
+    let (mut out, mut at) = (String::with_capacity(text.len()), 0);
+    while let Some(piece) = pieces.get(at) {
+        let together = (2..=MOST_TOGETHER).rev().find_map(|n| {
+            let group = pieces.get(at..at + n)?;
+            let joined: String = group.iter().flat_map(|p| p.chars()).filter(|c| !is_border(*c)).collect();
+            let is_number =
+                group.iter().all(|p| p.chars().all(|c| c.is_ascii_digit() || is_border(c) || "+-./".contains(c)));
+            let found = is_number.then(|| token(joined.trim_matches(['.', '-', '/']))).flatten()?;
+            let end = group.last().map_or("", |last| last.trim_start_matches(|c| !is_border(c)));
+            Some((n, format!("{found}{end}")))
+        });
+        let (n, veiled) = together.unwrap_or_else(|| (1, one(piece, token)));
+        out.push_str(&veiled);
+        at += n;
+    }
+    out
+}
+
+/// A word with what stands after it.
+fn one(piece: &str, token: &dyn Fn(&str) -> Option<String>) -> String {
+    let bare = piece.trim_end_matches(is_border);
+    let after = piece.get(bare.len()..).unwrap_or_default();
+    if let Some(found) = token(bare) {
+        return format!("{found}{after}");
+    }
+    let core = bare.trim_matches(|c: char| c.is_ascii_punctuation() && c != '+');
+    let (before, behind) = bare.split_once(core).unwrap_or((bare, ""));
+    let inner = token(core).unwrap_or_else(|| {
+        let parts = core.split_inclusive(is_joint).map(|part| {
+            let bare = part.trim_end_matches(is_joint);
+            format!("{}{}", token(bare).unwrap_or_else(|| bare.to_owned()), part.get(bare.len()..).unwrap_or_default())
+        });
+        parts.collect()
+    });
+    format!("{before}{inner}{behind}{after}")
+}
+
 fn is_border(c: char) -> bool {
-    c.is_whitespace() || matches!(c, ',' | ';' | '(' | ')' | '"' | '\'' | '=')
+    c.is_whitespace()
+        || matches!(
+            c,
+            ',' | ';' | '(' | ')' | '"' | '\'' | '=' | '<' | '>' | '[' | ']' | '{' | '}' | '|' | '#' | '?' | '!'
+        )
+}
+
+/// What may join an identifier to a word before or after it.
+fn is_joint(c: char) -> bool {
+    matches!(c, ':' | '.' | '/' | '-' | '_' | '&' | '*' | '%')
 }
 
 fn is_uuid(word: &str) -> bool {

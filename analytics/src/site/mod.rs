@@ -67,13 +67,18 @@ impl Site {
         let mut settings = Settings::default();
         for path in files(dir)? {
             let content = fs::read(&path).map_err(|e| error(&path, None, e.to_string()))?;
-            hash.update(path.file_name().unwrap_or_default().as_encoded_bytes());
-            hash.update((content.len() as u64).to_be_bytes());
-            hash.update(&content);
-            if path.file_name().is_some_and(|name| name == "site.toml") {
+            let is_settings = path.file_name().is_some_and(|name| name == "site.toml");
+            if is_settings {
                 settings = settings::read(&path, &content)?;
             }
-            let Some(stem) = table_of(&path)? else { continue };
+            let stem = table_of(&path)?;
+            // What nobody is judged by (a password, an editor's copy) must not make two sites of one.
+            if is_settings || stem.is_some() {
+                hash.update(path.file_name().unwrap_or_default().as_encoded_bytes());
+                hash.update((content.len() as u64).to_be_bytes());
+                hash.update(&content);
+            }
+            let Some(stem) = stem else { continue };
             let lines = match path.extension().and_then(|e| e.to_str()) {
                 Some("csv") => read::csv(&path, &content)?,
                 _ => read::parquet(&path)?,
@@ -88,11 +93,13 @@ impl Site {
         }
         if let Some(from) = &settings.postgres {
             for (name, (path, lines)) in database(from)? {
-                for line in &lines {
-                    line.cells.iter().for_each(|cell| {
-                        hash.update((cell.len() as u64).to_be_bytes());
-                        hash.update(cell);
-                    });
+                // A database gives rows in any order.
+                let mut sorted: Vec<_> = lines.iter().map(|line| (&line.names, &line.cells)).collect();
+                sorted.sort();
+                hash.update(&name);
+                for cell in sorted.into_iter().flat_map(|(names, cells)| names.iter().chain(cells)) {
+                    hash.update((cell.len() as u64).to_be_bytes());
+                    hash.update(cell);
                 }
                 if let Some((other, _)) = tables.insert(name, (path.clone(), lines)) {
                     return Err(error(
@@ -262,6 +269,16 @@ impl Site {
 #[cfg(feature = "postgres")]
 fn database(from: &settings::Postgres) -> Result<postgres::Tables, SiteError> {
     postgres::fetch(from)
+}
+
+/// The tables that the folder's `site.toml` fetches from a database; none where it names none.
+fn of_database(dir: &Path) -> Result<BTreeMap<String, (PathBuf, Vec<Line>)>, SiteError> {
+    let path = dir.join("site.toml");
+    let Ok(content) = fs::read(&path) else { return Ok(BTreeMap::new()) };
+    match &settings::read(&path, &content)?.postgres {
+        Some(from) => database(from),
+        None => Ok(BTreeMap::new()),
+    }
 }
 
 /// The tables that a database has.

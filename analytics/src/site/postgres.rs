@@ -76,7 +76,10 @@ fn config(settings: &Postgres) -> Result<Config, String> {
         Host::Tcp(name) => name == "localhost" || name.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback()),
     };
     if !settings.connection.contains("sslmode") {
-        config.ssl_mode(if config.get_hosts().iter().all(near) { SslMode::Disable } else { SslMode::Require });
+        // An address is what is connected to, whatever name stands beside it.
+        let local =
+            config.get_hosts().iter().all(near) && config.get_hostaddrs().iter().all(std::net::IpAddr::is_loopback);
+        config.ssl_mode(if local { SslMode::Disable } else { SslMode::Require });
     }
     let own = format!(
         "-c default_transaction_read_only=on -c statement_timeout={} -c TimeZone=UTC",
@@ -177,6 +180,11 @@ mod tests {
         assert_eq!(
             [mode("host=db.example user=a"), mode("host=127.0.0.1 user=a sslmode=require")],
             [SslMode::Require; 2]
+        );
+        assert_eq!(
+            [mode("hostaddr=192.0.2.5 user=a"), mode("host=localhost hostaddr=192.0.2.5 user=a")],
+            [SslMode::Require; 2],
+            "the address is what is connected to"
         );
         let made = config(&settings("host=db user=a options='-c work_mem=1MB'", true)).unwrap();
         let options = made.get_options().unwrap();

@@ -35,6 +35,13 @@ pub fn reveal(dir: &Path, key: &Key, wanted: &BTreeSet<String>) -> Result<BTreeM
             _ => search.parquet(table, &path)?,
         }
     }
+    for (name, (_, lines)) in super::of_database(dir)? {
+        let Some(table) = SiteTable::named(&name) else { continue };
+        for line in &lines {
+            search
+                .line(table, |name| line.names.iter().position(|n| n == name).and_then(|i| line.cells.get(i)).cloned());
+        }
+    }
     Ok(search.found)
 }
 

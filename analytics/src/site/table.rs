@@ -93,12 +93,23 @@ struct Places {
     kind: Option<usize>,
 }
 
+/// Whether a table has a column that nobody may see.
+fn holds_identifiers(table: &SiteTable) -> bool {
+    table.columns.iter().any(|c| matches!(c.kind, ColumnKind::Pseudo(_)))
+}
+
 impl Places {
     fn of(&mut self, table: &SiteTable, line: &Line) -> Result<(), Misfit> {
         if self.names.as_ref().is_some_and(|names| Arc::ptr_eq(names, &line.names)) {
             return Ok(());
         }
         if let Some(name) = line.names.iter().find(|name| !table.columns.iter().any(|c| c.name == **name)) {
+            // A register without its first line would show an order as the name of a column.
+            let is_name = name.bytes().all(|b| b.is_ascii_lowercase() || b == b'_');
+            if holds_identifiers(table) && !is_name {
+                let why = "its first line names no columns (what stands there is not shown)";
+                return Err((line.number, format!("table `{}`: {why}", table.name)));
+            }
             let near = dynamic::nearest(name, table.columns.iter().map(|c| c.name));
             return Err((
                 line.number,
@@ -124,12 +135,8 @@ fn one(
     let text = |at: Option<usize>| at.and_then(|at| line.cells.get(at)).map_or("", |cell| cell.trim());
     let columns = || table.columns.iter().zip(&places.at).map(|(column, at)| (column, text(*at)));
     let misfit = |column: &SiteColumn, value: &str, needed: &str| {
-        // What may be an identifier is not shown, not even to say that it is none.
-        let had = if matches!(column.kind, ColumnKind::Pseudo(_)) {
-            "a value that is not shown".to_owned()
-        } else {
-            format!("`{value}`")
-        };
+        // What may be an identifier is not shown, not even to say that it is none; columns may have changed places.
+        let had = if holds_identifiers(table) { "a value that is not shown".to_owned() } else { format!("`{value}`") };
         (line.number, format!("column `{}`: needed {needed}, had {had}", column.name))
     };
     let mut own: Rows = vec![Vec::new()];

@@ -157,6 +157,31 @@ fn lines_that_leave_the_enclave_name_nobody() {
     assert_eq!(site.present().iter().filter(|name| name.starts_with("tickets")).count(), 2);
 }
 
+/// People write identifiers in sentences: with a full stop behind them, a word before them, digits in groups.
+#[test]
+fn identifiers_inside_sentences_name_nobody() {
+    let register = "order,kind,selector,liid,state\nO-2026-001,e164,+49 40 7654321,47110,approved\nO-2026-002,imsi,001010123456789,,approved\n";
+    let note = "rebuilt tap of O-2026-001. Line +49 40 7654321, see LIID-47110. Order:O-2026-002 (+49-40/7654321!) at 10.0.0.1";
+    let site = load(&[("warrants.csv", register), ("tickets.csv", &format!("id,note\nT-1,\"{note}\"\n"))]).unwrap();
+    let told = serde_json::to_string(&site.lines(&["tickets".to_owned()], &BTreeSet::new()).unwrap()).unwrap();
+    for raw in ["2026-001", "2026-002", "7654321", "47110"] {
+        assert!(!told.contains(raw), "{raw} in {told}");
+    }
+    assert!(told.contains("rebuilt tap of ") && told.contains("10.0.0.1"), "{told}");
+}
+
+#[test]
+fn an_error_in_the_register_shows_nothing_of_it() {
+    for register in [
+        "O-2026-021,imsi,001010123450021\nO-2026-022,imsi,001010123450022\n",
+        "order,kind,start,selector\nO-2026-021,imsi,001010123450021,2026-01-01T00:00:00Z\n",
+    ] {
+        let said = load(&[("warrants.csv", register)]).unwrap_err().to_string();
+        assert!(said.contains("warrants.csv") && said.contains("not shown"), "{said}");
+        assert!(!said.contains("2026-02") && !said.contains("00101012345"), "{said}");
+    }
+}
+
 #[test]
 fn who_holds_the_key_and_the_register_finds_the_way_back() {
     let dir = tempfile::tempdir().unwrap();
