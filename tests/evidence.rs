@@ -248,7 +248,9 @@ fn other_site(run: &Run) -> String {
     for entry in fs::read_dir(run.path("site")).unwrap().flatten().filter(|e| e.path().is_file()) {
         fs::copy(entry.path(), Path::new(&site).join(entry.file_name())).unwrap();
     }
-    fs::write(format!("{site}/notes.txt"), "one file more").unwrap();
+    let zones = fs::read_to_string(format!("{site}/zones.csv")).unwrap();
+    let again = zones.lines().last().unwrap();
+    fs::write(format!("{site}/zones.csv"), format!("{zones}{again}\n")).unwrap();
     site
 }
 
