@@ -161,12 +161,14 @@ impl Run<'_> {
     }
 
     fn progress(&self, reader_bytes: u64, inputs: Vec<crate::source::InputSummary>) -> Progress {
-        let mut so_far = Summary::default();
-        so_far.packets = inputs.iter().map(|i| i.packets).sum();
-        so_far.bytes = inputs.iter().map(|i| i.bytes).sum();
-        so_far.records = Records::of(&inputs);
-        so_far.inputs = inputs;
-        so_far.rows = self.order.rows.iter().map(|(t, n)| (t.name().to_owned(), *n)).collect();
+        let so_far = Summary {
+            packets: inputs.iter().map(|i| i.packets).sum(),
+            bytes: inputs.iter().map(|i| i.bytes).sum(),
+            records: Records::of(&inputs),
+            rows: self.order.rows.iter().map(|(t, n)| (t.name().to_owned(), *n)).collect(),
+            inputs,
+            ..Summary::default()
+        };
         Progress { bytes_read: reader_bytes, so_far }
     }
 }
@@ -212,7 +214,7 @@ struct Work {
 /// What comes to the thread that puts rows in order.
 enum Told {
     Chunk(usize, Chunk),
-    Own(Own, i64, Progress),
+    Own(Own, i64, Box<Progress>),
     Done(Tally),
 }
 
@@ -293,9 +295,8 @@ fn reader_thread(
             if !send(&mut shares, hands, clock) {
                 return Ok((reader, clock));
             }
-            let mut so_far = Summary::default();
-            so_far.inputs = reader.summary();
-            let at = Progress { bytes_read: reader.position(), so_far };
+            let so_far = Summary { inputs: reader.summary(), ..Summary::default() };
+            let at = Box::new(Progress { bytes_read: reader.position(), so_far });
             if tell.send(Told::Own(Own::take(&mut reader), clock - DISORDER - 1, at)).is_err() {
                 return Ok((reader, clock));
             }
@@ -303,7 +304,7 @@ fn reader_thread(
     }
     send(&mut shares, hands, clock);
     reader.end();
-    let _ = tell.send(Told::Own(Own::take(&mut reader), i64::MAX, Progress::default()));
+    let _ = tell.send(Told::Own(Own::take(&mut reader), i64::MAX, Box::default()));
     Ok((reader, clock))
 }
 

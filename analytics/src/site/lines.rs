@@ -138,6 +138,8 @@ fn pseudonyms(table: &RecordBatch, tokens: &mut HashSet<[u8; 16]>) {
     }
 }
 
+/// Parts of a word that are looked at.
+const MOST_PARTS: usize = 12;
 /// Pieces that are tried together: numbers are written in groups.
 const MOST_TOGETHER: usize = 6;
 
@@ -150,8 +152,9 @@ fn words(text: &str, token: &dyn Fn(&str) -> Option<String>) -> String {
         let together = (2..=MOST_TOGETHER).rev().find_map(|n| {
             let group = pieces.get(at..at + n)?;
             let joined: String = group.iter().flat_map(|p| p.chars()).filter(|c| !is_border(*c)).collect();
-            let is_number =
-                group.iter().all(|p| p.chars().all(|c| c.is_ascii_digit() || is_border(c) || "+-./".contains(c)));
+            let digits = |piece: &&&str| piece.bytes().any(|b| b.is_ascii_digit());
+            let is_number = [group.first(), group.last()].iter().flatten().all(digits)
+                && group.iter().all(|p| p.chars().all(|c| c.is_ascii_digit() || is_border(c) || "+-./".contains(c)));
             let found = is_number.then(|| token(joined.trim_matches(['.', '-', '/']))).flatten()?;
             let end = group.last().map_or("", |last| last.trim_start_matches(|c| !is_border(c)));
             Some((n, format!("{found}{end}")))
@@ -172,14 +175,27 @@ fn one(piece: &str, token: &dyn Fn(&str) -> Option<String>) -> String {
     }
     let core = bare.trim_matches(|c: char| c.is_ascii_punctuation() && c != '+');
     let (before, behind) = bare.split_once(core).unwrap_or((bare, ""));
-    let inner = token(core).unwrap_or_else(|| {
-        let parts = core.split_inclusive(is_joint).map(|part| {
-            let bare = part.trim_end_matches(is_joint);
-            format!("{}{}", token(bare).unwrap_or_else(|| bare.to_owned()), part.get(bare.len()..).unwrap_or_default())
-        });
-        parts.collect()
-    });
+    let inner = token(core).unwrap_or_else(|| parts(core, token));
     format!("{before}{inner}{behind}{after}")
+}
+
+/// A word that punctuation joins to others: the longest of its parts first, so that a word before an identifier is told from it.
+fn parts(core: &str, token: &dyn Fn(&str) -> Option<String>) -> String {
+    let pieces: Vec<&str> = core.split_inclusive(is_joint).take(MOST_PARTS).collect();
+    let (mut out, mut at, mut taken) = (String::with_capacity(core.len()), 0, 0);
+    while at < pieces.len() {
+        let found = (at + 1..=pieces.len()).rev().find_map(|end| {
+            let whole: String = pieces.get(at..end)?.concat();
+            let bare = whole.trim_end_matches(is_joint);
+            Some((end, format!("{}{}", token(bare)?, whole.get(bare.len()..)?)))
+        });
+        let (end, text) = found.unwrap_or_else(|| (at + 1, pieces.get(at).copied().unwrap_or_default().to_owned()));
+        taken += pieces.get(at..end).into_iter().flatten().map(|p| p.len()).sum::<usize>();
+        out.push_str(&text);
+        at = end;
+    }
+    out.push_str(core.get(taken..).unwrap_or_default());
+    out
 }
 
 fn is_border(c: char) -> bool {

@@ -11,7 +11,7 @@ use super::{
 use crate::{
     decode::{
         Mark, Odd, Rows, Segment,
-        pairs::{ANSWER_WITHIN, Asked, Crowded, DISORDER, MOST_WAITING, Pairs},
+        pairs::{ANSWER_WITHIN, Asked, DISORDER, MOST_WAITING, Pairs},
     },
     record::Dir,
 };
@@ -86,15 +86,12 @@ impl Pairing {
             if self.is_repeat(&key, eff) || self.unasked_at.contains_key(&key) {
                 continue;
             }
-            match self.pairs.answer(&key, eff, message.answers.clone()) {
-                Ok(Some((asker, answers, due))) => {
-                    self.made(key, eff);
-                    write(&asker, Some(&answers), "ok", due, rows);
-                    continue;
-                }
-                // Answers without a question are kept below, where they become rows.
-                Ok(None) | Err(Crowded(_)) => {}
+            if let Ok(Some((asker, answers, due))) = self.pairs.answer(&key, eff, message.answers.clone()) {
+                self.made(key, eff);
+                write(&asker, Some(&answers), "ok", due, rows);
+                continue;
             }
+            // Answers without a question, and those that found no room among the pairs, are kept here, where they become rows.
             let mark = rows.mark(segment.dir, segment.first);
             let asker = Asker { mark, dir, id: message.id, opcode: message.opcode, question };
             self.keep(key, eff, (asker, message.answers.clone()), rows);
