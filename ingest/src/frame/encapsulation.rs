@@ -248,7 +248,8 @@ mod tests {
     #[test]
     fn every_truncation_is_an_error_or_says_the_same() {
         let shim_whole = hex("600004d2000022b802aa0000000202aa00000001080045000000");
-        let cases: [(fn(&[u8]) -> Read, Vec<u8>); 5] = [
+        type Case = (fn(&[u8]) -> Read, Vec<u8>);
+        let cases: [Case; 5] = [
             (gre, with("3000080011223344 00000009")),
             (shim, shim_whole),
             (jmirror, with("0000030000000090")),

@@ -83,7 +83,7 @@ fn shown(table: &str, line: &testing::Line) -> String {
             Some(v4) => std::net::Ipv4Addr::from(v4).to_string(),
             None => value.clone(),
         };
-        if !text.is_empty() && text != "0" && text != "false" && text.trim_matches('0') != "" {
+        if !text.is_empty() && text != "0" && text != "false" && !text.trim_matches('0').is_empty() {
             out.push_str(&format!(" {name}={text}"));
         }
     }

@@ -98,7 +98,9 @@ fn other_vendors_say_it_their_way() {
     let huawei = of_vendor(2011, &[(101, b"LI-77"), (102, &[192, 0, 2, 9]), (103, &[0, 0, 0x13, 0x88])]);
     let ericsson = of_vendor(2352, &[(162, &[0, 0, 0, 0]), (159, &[0, 0, 0, 5])]);
     let cable = of_vendor(4491, &[(44, &[192, 0, 2, 1, 192, 0, 2, 2, 0, 1, 0, 2]), (48, &[0, 0, 0, 7])]);
-    let cases: [(&[u8], &str, Option<[u8; 4]>, Option<u16>); 3] = [
+    /// Attributes, the operation they order, where product goes.
+    type Case<'a> = (&'a [u8], &'a str, Option<[u8; 4]>, Option<u16>);
+    let cases: [Case<'_>; 3] = [
         (&huawei, "unknown", Some([192, 0, 2, 9]), Some(5000)),
         (&ericsson, "disable", None, None),
         (&cable, "enable", Some([192, 0, 2, 2]), Some(2)),
