@@ -20,6 +20,9 @@ use crate::{
     rules,
 };
 
+/// Somebody who hears of every finding.
+pub(crate) type Hear = Box<dyn FnMut(&Finding) -> anyhow::Result<()>>;
+
 /// Judges rows and writes findings.
 pub(crate) struct Judging {
     engine: Engine,
@@ -32,7 +35,7 @@ pub(crate) struct Judging {
     /// Findings outside are judged but not written.
     range: (i64, i64),
     /// Called with every finding that is written.
-    also: Option<Box<dyn FnMut(&Finding) -> anyhow::Result<()>>>,
+    also: Option<Hear>,
     /// Reads the site's tables again.
     #[cfg(feature = "kafka")]
     refresher: Option<crate::refresh::Refresher>,
@@ -72,7 +75,7 @@ impl Judging {
     }
 
     /// Calls this with every finding, too.
-    pub(crate) fn also(mut self, also: Box<dyn FnMut(&Finding) -> anyhow::Result<()>>) -> Self {
+    pub(crate) fn also(mut self, also: Hear) -> Self {
         self.also = Some(also);
         self
     }

@@ -71,7 +71,7 @@ fn a_watch_that_goes_on_finds_what_the_replay_found() {
     let topics = read_all(&broker, &prefix);
     let sent = topics.iter().filter(|((topic, _), _)| topic.ends_with(".finding")).flat_map(|(_, messages)| messages);
     let (words, _) = words(&s);
-    for message in topics.iter().flat_map(|(_, messages)| messages) {
+    for message in topics.values().flatten() {
         search(message.payload().unwrap_or_default(), &words, "a message");
         let headers = message
             .headers()

@@ -255,13 +255,11 @@ fn tap(site: &Site, batch: &RecordBatch, row: usize) -> Result<Tap, FeedError> {
     })
 }
 
+/// A sensor that was blind, from and until when, µs.
+type Span = (String, i64, i64);
+
 /// Reads the lake once with the rules that say when a sensor was blind.
-fn look(
-    lake: &Lake,
-    site: &Site,
-    rules: &[Rule],
-    key_id: &str,
-) -> Result<(LakeRead, Vec<(String, i64, i64)>), FeedError> {
+fn look(lake: &Lake, site: &Site, rules: &[Rule], key_id: &str) -> Result<(LakeRead, Vec<Span>), FeedError> {
     let suspends: Vec<Rule> = rules.iter().filter(|r| r.suspends).cloned().collect();
     let options = EngineOptions { key_id: key_id.to_owned(), ..EngineOptions::default() };
     let mut engine = Engine::new(&suspends, site.clone(), options).map_err(|e| FeedError::Source(e.to_string()))?;

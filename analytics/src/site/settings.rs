@@ -83,7 +83,7 @@ fn time_zone(name: &toml::Value) -> Result<TimeZone, String> {
 }
 
 fn postgres(path: &Path, section: &toml::Table) -> Result<Postgres, String> {
-    for name in section.keys().filter(|name| *name != "tables" && !NAMES.contains(&name.as_str())) {
+    if let Some(name) = section.keys().find(|name| *name != "tables" && !NAMES.contains(&name.as_str())) {
         let near = nearest(name, NAMES.iter().copied().chain(["tables"]));
         return Err(format!("[postgres] has no setting `{name}`{}", hint(&near)));
     }
