@@ -9,7 +9,8 @@ use crate::{
     tree::root,
 };
 
-fn captures() -> Vec<PathBuf> {
+/// All of them; where there is none, `test` says that it was skipped.
+fn captures(test: &str) -> Vec<PathBuf> {
     let mut found = Vec::new();
     for folder in ["li", "mgmt", "lateral", "telecom", "tunnel"] {
         let Ok(entries) = fs::read_dir(root().join("../shared/captures").join(folder)) else { continue };
@@ -17,6 +18,9 @@ fn captures() -> Vec<PathBuf> {
         found.extend(entries.flatten().map(|e| e.path()).filter(is_capture));
     }
     found.sort();
+    if found.is_empty() {
+        println!("\nskipped: {test}: the reference collection is not here");
+    }
     found
 }
 
@@ -52,7 +56,7 @@ fn records(path: &Path) -> u64 {
 /// Without rules, capture by capture: that is about packets, and the planning of all rules would cost more than all captures.
 #[test]
 fn every_capture_replays_and_counts() {
-    for path in captures() {
+    for path in captures("every_capture_replays_and_counts") {
         let dir = tempfile::tempdir().unwrap();
         let out = dir.path().join("out");
         ok(["replay", path.to_str().unwrap(), "--no-builtin", "--quiet", "--out", out.to_str().unwrap()]);
@@ -69,7 +73,8 @@ fn every_capture_replays_and_counts() {
 /// Traffic of the intercept plane with every rule: nothing of it ends a rule.
 #[test]
 fn captures_of_the_intercept_plane_are_judged_by_every_rule() {
-    for path in captures().into_iter().filter(|path| path.parent().is_some_and(|p| p.ends_with("li"))) {
+    let all = captures("captures_of_the_intercept_plane_are_judged_by_every_rule");
+    for path in all.into_iter().filter(|path| path.parent().is_some_and(|p| p.ends_with("li"))) {
         let dir = tempfile::tempdir().unwrap();
         let out = dir.path().join("out");
         ok(["replay", path.to_str().unwrap(), "--quiet", "--out", out.to_str().unwrap()]);

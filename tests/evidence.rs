@@ -14,6 +14,7 @@ use serde_json::Value;
 use crate::{
     custody::{search, words},
     lidr::{KEY, Simulated, lidr, ok, replay},
+    runs::folder,
 };
 
 /// The replay that all tests share.
@@ -26,7 +27,7 @@ struct Run {
 fn run() -> &'static Run {
     static RUN: OnceLock<Run> = OnceLock::new();
     RUN.get_or_init(|| {
-        let s = Simulated::new("s3", 300);
+        let s = Simulated::at(folder().join("evidence"), "s3", 300);
         let (out, lake) = (s.dir.join("out"), s.path("lake"));
         let findings = replay(&s, &out, &["--hash", "--lake", &lake]);
         fs::write(s.dir.join("lidr.key"), KEY).unwrap();

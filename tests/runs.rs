@@ -48,7 +48,7 @@ fn run(name: &str) -> Replayed {
 }
 
 /// This process's folder. What a static holds is never dropped, so the folders of processes that have ended are removed here.
-fn folder() -> &'static Path {
+pub(crate) fn folder() -> &'static Path {
     static FOLDER: OnceLock<PathBuf> = OnceLock::new();
     FOLDER.get_or_init(|| {
         let all = Path::new(env!("CARGO_TARGET_TMPDIR")).join("scenarios");

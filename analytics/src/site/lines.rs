@@ -138,7 +138,7 @@ fn pseudonyms(table: &RecordBatch, tokens: &mut HashSet<[u8; 16]>) {
     }
 }
 
-/// Parts of a word that are looked at.
+/// Parts of a word that are looked at together.
 const MOST_PARTS: usize = 12;
 /// Pieces that are tried together: numbers are written in groups.
 const MOST_TOGETHER: usize = 6;
@@ -181,20 +181,18 @@ fn one(piece: &str, token: &dyn Fn(&str) -> Option<String>) -> String {
 
 /// A word that punctuation joins to others: the longest of its parts first, so that a word before an identifier is told from it.
 fn parts(core: &str, token: &dyn Fn(&str) -> Option<String>) -> String {
-    let pieces: Vec<&str> = core.split_inclusive(is_joint).take(MOST_PARTS).collect();
-    let (mut out, mut at, mut taken) = (String::with_capacity(core.len()), 0, 0);
-    while at < pieces.len() {
-        let found = (at + 1..=pieces.len()).rev().find_map(|end| {
+    let pieces: Vec<&str> = core.split_inclusive(is_joint).collect();
+    let (mut out, mut at) = (String::with_capacity(core.len()), 0);
+    while let Some(piece) = pieces.get(at) {
+        let found = (at + 1..=pieces.len().min(at + MOST_PARTS)).rev().find_map(|end| {
             let whole: String = pieces.get(at..end)?.concat();
             let bare = whole.trim_end_matches(is_joint);
             Some((end, format!("{}{}", token(bare)?, whole.get(bare.len()..)?)))
         });
-        let (end, text) = found.unwrap_or_else(|| (at + 1, pieces.get(at).copied().unwrap_or_default().to_owned()));
-        taken += pieces.get(at..end).into_iter().flatten().map(|p| p.len()).sum::<usize>();
+        let (end, text) = found.unwrap_or_else(|| (at + 1, (*piece).to_owned()));
         out.push_str(&text);
         at = end;
     }
-    out.push_str(core.get(taken..).unwrap_or_default());
     out
 }
 

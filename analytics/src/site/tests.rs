@@ -161,7 +161,7 @@ fn lines_that_leave_the_enclave_name_nobody() {
 #[test]
 fn identifiers_inside_sentences_name_nobody() {
     let register = "order,kind,selector,liid,state\nO-2026-001,e164,+49 40 7654321,47110,approved\nO-2026-002,imsi,001010123456789,,approved\n";
-    let note = "rebuilt tap of O-2026-001. Line +49 40 7654321, see LIID-47110. Order:O-2026-002 (+49-40/7654321!) at 10.0.0.1";
+    let note = "rebuilt tap of O-2026-001. Line +49 40 7654321, see LIID-47110. Order:O-2026-002 (+49-40/7654321!) at 10.0.0.1 a.b.c.d.e.f.g.h.i.j.k.l.m.n/O-2026-001";
     let site = load(&[("warrants.csv", register), ("tickets.csv", &format!("id,note\nT-1,\"{note}\"\n"))]).unwrap();
     let told = serde_json::to_string(&site.lines(&["tickets".to_owned()], &BTreeSet::new()).unwrap()).unwrap();
     for raw in ["2026-001", "2026-002", "7654321", "47110"] {
