@@ -201,6 +201,11 @@ fn context(case: &Case, orders: &Orders) -> Vec<(&'static str, String)> {
     // Titles and sentences of rules speak of what is usual; what is lawful they do not know, and here they would be read so.
     let times = case.finding.get("count").and_then(Value::as_u64).unwrap_or_default();
     let last = case.finding.pointer("/finding_info/last_seen_time").and_then(Value::as_i64).unwrap_or_default();
+    let register_from = match (&case.site_from, &case.site) {
+        (Some(from), _) => from.clone(),
+        (None, Ok(_)) => "the site folder that was given, which is the one that judged".to_owned(),
+        (None, Err(_)) => UNKNOWN.to_owned(),
+    };
     vec![
         ("finding", format!("{} of rule {}", case.uid(), case.code())),
         ("times seen", format!("{times}, last {} UTC", seconds_text(last * 1000))),
@@ -215,6 +220,7 @@ fn context(case: &Case, orders: &Orders) -> Vec<(&'static str, String)> {
                 case.uid()
             ),
         ),
+        ("register from", register_from),
         ("site", or_unknown(&[case.own("site_hash")].into_iter().filter(|h| !h.is_empty()).collect::<Vec<_>>())),
     ]
 }

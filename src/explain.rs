@@ -98,7 +98,7 @@ fn page(case: &Case, site: &Result<Vec<Matching>, String>, colour: bool) -> Stri
     found(case, &mut page);
     rule(case, &mut page);
     evidence(case, &mut page);
-    decided(site, &mut page);
+    decided(case, site, &mut page);
     without(case, &mut page);
     harmless(case, &mut page);
     page.out
@@ -253,8 +253,11 @@ fn conversation(evidence: &Value) -> String {
     }
 }
 
-fn decided(site: &Result<Vec<Matching>, String>, page: &mut Page) {
+fn decided(case: &Case, site: &Result<Vec<Matching>, String>, page: &mut Page) {
     page.head("What in the site decided");
+    if let Some(from) = &case.site_from {
+        page.put("from", from);
+    }
     let tables = match site {
         Ok(tables) if tables.is_empty() => return page.put("", "the rule reads no table of the site"),
         Ok(tables) => tables,

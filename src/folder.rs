@@ -1,5 +1,6 @@
 //! The output folder (contracts: output folder).
 //!
+//! Beside findings and summary it holds copies of the site's tables that judged (`copies.rs`).
 //! `findings.ndjson` is appended and flushed per finding, so that a run that is cut off has lost nothing; `summary.json` is
 //! written under a temporary name and renamed. A folder with findings or the summary of another run is refused. A run that goes on for ever
 //! (`watch`) writes at its start whose folder it is, opens its own again and appends; it may begin a new file at every multiple
@@ -14,6 +15,8 @@ use std::{
 
 use anyhow::{Context, bail};
 use serde_json::Value;
+
+use crate::copies::Copies;
 
 /// A run that opens its own folder again.
 #[derive(Clone, Debug)]
@@ -32,6 +35,8 @@ pub(crate) struct Folder {
     rotate: Option<i64>,
     /// When the file at hand began to be written, µs since the epoch.
     since: i64,
+    /// Sites that judged.
+    pub(crate) copies: Copies,
 }
 
 impl Folder {
@@ -54,7 +59,8 @@ impl Folder {
         if again {
             end_line(&mut findings).with_context(|| path.display().to_string())?;
         }
-        let folder = Self { dir: dir.to_owned(), findings, rotate: own.as_ref().and_then(|o| o.rotate), since };
+        let (rotate, copies) = (own.as_ref().and_then(|o| o.rotate), Copies::new(dir, !again));
+        let folder = Self { dir: dir.to_owned(), findings, rotate, since, copies };
         if let Some(own) = own.filter(|_| !again) {
             folder.summary(&own.name)?;
         }

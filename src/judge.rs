@@ -59,7 +59,8 @@ impl Judging {
             tracing::debug!("{} is not evaluated: {}", not.code, not.reason);
         }
         let metrics = judge.metrics.map(crate::judge::serve).transpose()?;
-        let (outputs, key_id) = (Outputs::open(judge, own)?, key.id().to_owned());
+        let (mut outputs, key_id) = (Outputs::open(judge, own)?, key.id().to_owned());
+        outputs.site(engine.site())?;
         Ok(Self {
             engine,
             outputs,
@@ -92,10 +93,12 @@ impl Judging {
     fn refresh(&mut self, watermark: i64) -> anyhow::Result<()> {
         let news = self.refresher.as_mut().map(|r| r.news(watermark > i64::MIN)).unwrap_or_default();
         if let Some(site) = news.site {
+            self.outputs.site(&site)?;
             self.engine.replace_site(site);
         }
-        if let Some((age, refresh)) = news.stale {
-            self.rows(TableId::Oddity, lidr_analytics::site::stale(watermark + 1, age, refresh), None)?;
+        if let Some(old) = news.stale {
+            let row = lidr_analytics::site::stale(watermark + 1, old.age, old.refresh, old.of);
+            self.rows(TableId::Oddity, row, None)?;
         }
         Ok(())
     }

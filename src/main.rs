@@ -7,6 +7,7 @@ mod args_report;
 mod bench;
 mod case;
 mod certification;
+mod copies;
 mod demo;
 mod evidence;
 mod explain;

@@ -8,7 +8,7 @@ use std::{
 
 use anyhow::Context;
 use indicatif::ProgressBar;
-use lidr_analytics::{Finding, output};
+use lidr_analytics::{Finding, Site, output};
 use lidr_schema::finding::Severity;
 
 pub(crate) use crate::folder::Own;
@@ -46,6 +46,11 @@ impl Outputs {
         })
     }
 
+    /// Keeps a copy of the site that judges from now on.
+    pub(crate) fn site(&mut self, site: &Site) -> anyhow::Result<()> {
+        self.folder.as_mut().map_or(Ok(()), |folder| folder.copies.take(site))
+    }
+
     /// Writes findings in the order in which they were made.
     pub(crate) fn write(&mut self, findings: &[Finding]) -> anyhow::Result<()> {
         for finding in findings {
@@ -60,6 +65,7 @@ impl Outputs {
         self.failed |= self.fail_on.is_some_and(|level| finding.severity >= level);
         let line = finding.to_json().to_string();
         if let Some(folder) = &mut self.folder {
+            folder.copies.refer(&finding.lidr.site_hash)?;
             folder.append(&line)?;
         }
         let text = match self.shape {
@@ -83,6 +89,7 @@ impl Outputs {
     pub(crate) fn end(&self, summary: &serde_json::Value, quiet: bool) -> anyhow::Result<ExitCode> {
         if let Some(folder) = &self.folder {
             folder.summary(summary)?;
+            folder.copies.end()?;
         }
         if !quiet {
             account::tell(summary)?;

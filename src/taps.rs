@@ -15,7 +15,7 @@ use serde_json::Value;
 use crate::{
     args_report::{Look, Taps},
     case::enclave,
-    explain, key, rules,
+    copies, explain, key, rules,
 };
 
 pub(crate) fn run(args: &Taps) -> anyhow::Result<ExitCode> {
@@ -28,10 +28,11 @@ pub(crate) fn run(args: &Taps) -> anyhow::Result<ExitCode> {
         Some(path) => key::read(path)?,
         None => key::given_or_kept(&args.key)?,
     };
-    let site = Site::load(args.site.as_deref(), &key)?;
+    let (site, note) = site(args, &key)?;
     let lake = Lake::open(&lake_of(&args.from), key.id())?;
     let rules = rules::load(true, &[])?.rules;
-    let taps = report::taps(&lake, &site, &rules, args.at, key.id())?;
+    let mut taps = report::taps(&lake, &site, &rules, args.at, key.id())?;
+    taps.notes.extend(note);
     let text = match args.format {
         Look::Text => taps.text(),
         Look::Csv => taps.csv()?,
@@ -48,6 +49,20 @@ pub(crate) fn run(args: &Taps) -> anyhow::Result<ExitCode> {
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// The site as it was at the moment that was asked for, where a run kept it; else the one at hand, and a note that says so.
+fn site(args: &Taps, key: &Key) -> anyhow::Result<(Site, Option<String>)> {
+    let Some(at) = args.at else { return Ok((Site::load(args.site.as_deref(), key)?, None)) };
+    let hash = copies::as_of(&args.from, at);
+    if let Some(copy) = hash.as_deref().and_then(|hash| copies::of(&args.from, hash)) {
+        let site = Site::load(Some(&copy), key)?;
+        let short = site.hash().get(..16).unwrap_or_default();
+        let note = format!("orders and other site tables are those of that time, from the copy {short} that the run kept");
+        return Ok((site, Some(note)));
+    }
+    let site = Site::load(args.site.as_deref(), key)?;
+    Ok((site, Some("orders and other site tables are those of now: no copy of that time is kept, so that an order that has changed since is judged as it is now".to_owned())))
 }
 
 /// The page with what the register resolves, once the access is recorded.

@@ -17,13 +17,22 @@ use lidr_analytics::{
 use serde_json::json;
 
 use crate::{
-    account, args::Watch, folder::Own, judge::Judging, key, refresh::Refresher, sensor::all_properties,
-    settings::Properties, take::Taker,
+    account,
+    args::Watch,
+    folder::Own,
+    judge::Judging,
+    key,
+    refresh::{self, Refresher},
+    sensor::all_properties,
+    settings::Properties,
+    take::Taker,
 };
 
 pub(crate) fn run(args: &Watch, properties: &Properties, quiet: bool) -> anyhow::Result<ExitCode> {
     let started = Instant::now();
     let key = key::given(&args.judge.key)?;
+    // Looked at before it is read: what changes meanwhile is a change.
+    let looked = args.judge.site.as_deref().map(refresh::look);
     let site = Site::load(args.judge.site.as_deref(), &key)?;
     let sensors = if args.sensors.is_empty() { site.sensors() } else { args.sensors.clone() };
     if sensors.is_empty() && args.until_eos {
@@ -47,7 +56,7 @@ pub(crate) fn run(args: &Watch, properties: &Properties, quiet: bool) -> anyhow:
     let own = Own { name: name.clone(), rotate: args.rotate };
     let first = site.clone();
     let mut judging = Judging::start(&args.judge, args.range, &key, site, Some(own))?;
-    let refresher = Refresher::start(args.judge.site.clone(), &first, key.clone(), judging.metrics.clone())?;
+    let refresher = Refresher::start(args.judge.site.clone(), looked, &first, key.clone(), judging.metrics.clone())?;
     judging = judging.refreshed(refresher);
     drop(first);
     let mut producer = None;

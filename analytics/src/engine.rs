@@ -49,6 +49,9 @@ pub struct BrokerOrigin {
 #[derive(Debug)]
 pub struct Engine {
     rules: Vec<Rule>,
+    /// Rules that the site lacks something for; they are planned once it does not any more.
+    absent: Vec<Rule>,
+    options: EngineOptions,
     states: Vec<State>,
     facts: Vec<Facts>,
     planner: Planner,
@@ -77,10 +80,11 @@ impl Engine {
     pub fn new(rules: &[Rule], site: Site, options: EngineOptions) -> Result<Self, EngineError> {
         let planner = Planner::new(&site).map_err(EngineError::Setup)?;
         let mut stats = EngineStats { loaded: rules.len(), ..EngineStats::default() };
-        let (mut kept, mut states) = (Vec::new(), Vec::new());
+        let (mut kept, mut states, mut absent) = (Vec::new(), Vec::new(), Vec::new());
         for rule in rules {
             if let Some(reason) = lacks(rule, &site) {
                 stats.not_evaluated.push(NotEvaluated { code: rule.code.clone(), reason, partly: false });
+                absent.push(rule.clone());
                 continue;
             }
             states.push(State::new(rule, &planner, &site, &options)?);
@@ -96,6 +100,8 @@ impl Engine {
         let waits = Waits::of(&kept);
         Ok(Self {
             rules: kept,
+            absent,
+            options,
             states,
             facts,
             planner,
@@ -148,7 +154,7 @@ impl Engine {
         for run in runs.map_err(|e| EngineError::Setup(e.to_string()))? {
             let seen = run.seen(0, run.len()).map_err(|e| EngineError::Setup(e.to_string()))?;
             for (number, (rule, state)) in self.rules.iter().zip(&mut self.states).enumerate() {
-                if rule.window.is_some() || state.failed.is_some() || !state.events.contains(&run.table()) {
+                if rule.window.is_some() || !state.can_judge() || !state.events.contains(&run.table()) {
                     continue;
                 }
                 let (hits, took) = timed(|| state.run_on(rule, &self.planner, &self.site, &run, &seen));
@@ -301,8 +307,11 @@ impl Engine {
             true => self.blindness.over(start - before, until).into_iter().chain(&deaf).collect(),
             false => BTreeSet::new(),
         };
-        let judged = !past && blind.is_empty();
-        if past {
+        let lacks = state.lacks.is_some();
+        let judged = !past && !lacks && blind.is_empty();
+        if lacks {
+            state.missed += u64::from(run.full && !stays);
+        } else if past {
             state.past_end += 1;
         } else if !judged && run.full && !stays {
             state.suspended.add(&blind);
@@ -350,14 +359,45 @@ impl Engine {
         self.rows.forget(|table| needed.get(&table).copied().unwrap_or(i64::MAX));
     }
 
-    /// Judges with this site from the next window on: what one call of [`Engine::advance`] judges, it judges with one copy. Zones
-    /// and memories that a table seeded stay as they were.
-    pub fn replace_site(&mut self, mut site: Site) {
-        site.keep_zones(&self.site);
-        for facts in self.states.iter_mut().map(|s| &mut s.facts).chain(&mut self.facts) {
-            site.hash().clone_into(&mut facts.site_hash);
+    /// Judges with this site from the next window on: what one call of [`Engine::advance`] judges, it judges with one copy. Memories
+    /// that a table seeded stay as they were. Rules for which a table is missing now are not judged until it is back, and rules
+    /// for which one was missing are judged from the first window of which they see every row.
+    pub fn replace_site(&mut self, site: Site) {
+        self.planner.meet(&site);
+        for ((rule, state), facts) in self.rules.iter().zip(&mut self.states).zip(&mut self.facts) {
+            state.meet(rule, &site);
+            facts.without.clone_from(&state.facts.without);
+        }
+        for rule in std::mem::take(&mut self.absent) {
+            let ready = lacks(&rule, &site).is_none();
+            match ready.then(|| State::new(&rule, &self.planner, &site, &self.options)) {
+                Some(Ok(state)) => self.join(rule, state),
+                Some(Err(why)) => {
+                    tracing::warn!("{} cannot be evaluated: {why}", rule.code);
+                    self.absent.push(rule);
+                }
+                None => self.absent.push(rule),
+            }
         }
         self.site = site;
+    }
+
+    /// Takes a rule in that could not be judged until now.
+    fn join(&mut self, rule: Rule, mut state: State) {
+        tracing::info!("{} is evaluated from now on", rule.code);
+        let begun = self.watermark > i64::MIN;
+        state.next = rule.window.filter(|_| begun).map(|w| (self.watermark + w.before).div_euclid(w.size) + 1);
+        self.stats.not_evaluated.retain(|not| not.code != rule.code);
+        self.stats.evaluated += 1;
+        self.facts.push(state.facts.clone());
+        self.rules.push(rule);
+        self.states.push(state);
+    }
+
+    /// The site that judges.
+    #[must_use]
+    pub const fn site(&self) -> &Site {
+        &self.site
     }
 
     /// Keeps all blindness that is found, for [`Engine::blind`].

@@ -40,12 +40,13 @@ pub(crate) struct Hit {
     pub(crate) window: Option<(i64, i64)>,
     /// Found by the early run.
     pub(crate) pending: bool,
+    /// Which copy of the site it was judged with.
+    pub(crate) site_hash: String,
 }
 
 /// What the engine knows of a rule beside the rule.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Facts {
-    pub(crate) site_hash: String,
     pub(crate) key_id: String,
     pub(crate) without: Vec<String>,
     /// Rules that its findings suspend.
@@ -60,6 +61,7 @@ struct Open {
     severity: Severity,
     pick: (i64, String),
     window: Option<(i64, i64)>,
+    site_hash: String,
     times: Times,
     proofs: BTreeMap<RowKey, Evidence>,
     clear: bool,
@@ -150,6 +152,7 @@ impl Fold {
             severity: hit.severity,
             pick: (i64::MAX, String::new()),
             window: None,
+            site_hash: String::new(),
             times: Times::default(),
             proofs: BTreeMap::new(),
             clear: true,
@@ -306,7 +309,7 @@ impl Fold {
                 blind_spots: rule.blind_spots.clone(),
                 benign_if: rule.benign_if.clone(),
                 triage: rule.triage.clone(),
-                site_hash: facts.site_hash.clone(),
+                site_hash: open.site_hash.clone(),
                 key_id: facts.key_id.clone(),
                 absorbed_by: self.absorbing.absorbed_by(rules, rule, open.made, &open.by),
                 absorbs: self.absorbing.absorbs(rule, open.made, &open.by),
@@ -332,6 +335,7 @@ impl Open {
             self.severity = hit.severity;
             self.pick = (hit.at, hit.message);
             self.window = hit.window;
+            self.site_hash = hit.site_hash;
             self.by = hit.by;
         }
         self.times.add(hit.at);

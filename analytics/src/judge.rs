@@ -106,6 +106,7 @@ fn one(
         proofs: proofs(columns, row, seen, site),
         window: moment.window,
         pending: moment.pending,
+        site_hash: site.hash().to_owned(),
     })
 }
 

@@ -173,6 +173,8 @@ impl Metrics {
     pub fn engine(&self, stats: &EngineStats, watermark: i64) {
         self.ready.store(true, Ordering::Relaxed);
         self.rules_loaded.set(i64::try_from(stats.loaded).unwrap_or(i64::MAX));
+        // A rule whose table is back is not among them any more.
+        self.not_evaluated.reset();
         for not in &stats.not_evaluated {
             self.not_evaluated.with_label_values(&[&not.code]).set(i64::from(!not.partly));
         }

@@ -31,7 +31,7 @@ use serde_json::Value;
 use crate::{
     Site, detect,
     leaf::{Leaf, Slots},
-    udf::{self, Edges},
+    udf::{self, Edges, ZonesNow},
 };
 
 /// Longest query, so that its depth is bounded, too.
@@ -71,6 +71,7 @@ pub(crate) struct Planner {
     runtime: tokio::runtime::Runtime,
     environment: Arc<RuntimeEnv>,
     edges: Arc<Edges>,
+    zones: Arc<ZonesNow>,
 }
 
 impl fmt::Debug for Planner {
@@ -100,9 +101,10 @@ impl Planner {
         for name in CLOCKS {
             context.deregister_udf(name);
         }
-        udf::register(&context, site.zones(), site.key(), &edges);
+        let zones = Arc::new(ZonesNow::new(site.zones()));
+        udf::register(&context, &zones, site.key(), &edges);
         let runtime = tokio::runtime::Builder::new_current_thread().build().map_err(|e| e.to_string())?;
-        let planner = Self { environment: context.runtime_env(), context, runtime, edges };
+        let planner = Self { environment: context.runtime_env(), context, runtime, edges, zones };
         for table in ALL {
             planner.add(table.name(), event_schema(*table))?;
         }
@@ -110,6 +112,11 @@ impl Planner {
             planner.add(&sql.name, crate::site::schema_of(&sql))?;
         }
         Ok(planner)
+    }
+
+    /// Plans are run with the zones and the time zone of this site from now on.
+    pub(crate) fn meet(&self, site: &Site) {
+        self.zones.set(site.zones());
     }
 
     /// Adds a table, for instance a rule's memory.

@@ -26,7 +26,7 @@ use crate::{
     judge::is_pseudonym,
     lake::Lake,
     leaf::Leaf,
-    udf::{self, Edges, ip_at},
+    udf::{self, Edges, ZonesNow, ip_at},
 };
 
 /// What a query gave.
@@ -58,7 +58,7 @@ pub(crate) fn context(
     config.options_mut().sql_parser.map_string_types_to_utf8view = false;
     config.options_mut().execution.parquet.schema_force_view_types = false;
     let context = SessionContext::new_with_config(config);
-    udf::register(&context, site.zones(), key, edges);
+    udf::register(&context, &Arc::new(ZonesNow::new(site.zones())), key, edges);
     for table in SITE_TABLES.iter().flat_map(|t| t.sql()).filter(|t| all || site.has(&t.name)) {
         let empty = RecordBatch::new_empty(crate::site::schema_of(&table));
         let rows = site.table(&table.name).cloned().unwrap_or(empty);

@@ -39,6 +39,9 @@ pub(crate) struct State {
     /// Windows whose full run was due, and those of them in which a sensor was blind.
     pub(crate) windows: u64,
     pub(crate) suspended: Suspended,
+    /// What the site that is at hand lacks, and windows that were not judged for it.
+    pub(crate) lacks: Option<String>,
+    pub(crate) missed: u64,
     /// Why the rule is judged no more.
     pub(crate) failed: Option<String>,
 }
@@ -52,6 +55,11 @@ pub(crate) fn lacks(rule: &Rule, site: &Site) -> Option<String> {
     }
     let empty = needs().find(|(table, columns)| !columns.is_empty() && !site.holds(table, columns));
     empty.map(|(table, columns)| format!("needs a value in column {} of site table {table}", columns.join(" or ")))
+}
+
+/// Site tables that the rule uses and has to do without.
+fn without(rule: &Rule, site: &Site) -> Vec<String> {
+    rule.uses.iter().filter(|n| TableId::named(n).is_none() && !site.has(n)).cloned().collect()
 }
 
 impl State {
@@ -76,9 +84,7 @@ impl State {
         complete(rule, &plan).map_err(wrong)?;
         let events = plan.events();
         let sites = plan.tables.iter().filter(|t| lidr_rules::site::file_of(t).is_some()).cloned().collect();
-        let without = rule.uses.iter().filter(|n| TableId::named(n).is_none() && !site.has(n)).cloned().collect();
-        let facts =
-            Facts { site_hash: site.hash().to_owned(), key_id: options.key_id.clone(), without, suspends: Vec::new() };
+        let facts = Facts { key_id: options.key_id.clone(), without: without(rule, site), suspends: Vec::new() };
         Ok(Self {
             plan,
             events,
@@ -92,8 +98,27 @@ impl State {
             past_end: 0,
             windows: 0,
             suspended: Suspended::default(),
+            lacks: None,
+            missed: 0,
             failed: None,
         })
+    }
+
+    /// Whether it judges rows that come.
+    pub(crate) const fn can_judge(&self) -> bool {
+        self.failed.is_none() && self.lacks.is_none()
+    }
+
+    /// From now on the rule is judged with this site, or not at all for what it lacks.
+    pub(crate) fn meet(&mut self, rule: &Rule, site: &Site) {
+        let lacks = lacks(rule, site);
+        match (&self.lacks, &lacks) {
+            (None, Some(why)) => tracing::warn!("{} is not evaluated any more: {why}", rule.code),
+            (Some(_), None) => tracing::info!("{} is evaluated again", rule.code),
+            _ => {}
+        }
+        self.lacks = lacks;
+        self.facts.without = without(rule, site);
     }
 
     /// Whether a window without rows is judged, too: something may follow from what was not seen, or from memory.
@@ -232,8 +257,13 @@ impl State {
     pub(crate) fn reason(&self) -> Option<(String, bool)> {
         let past =
             || (self.past_end > 0 && self.judged == 0).then(|| "its windows go past the end of the input".to_owned());
-        let partly = self.failed.is_none() && self.judged > 0;
-        let reason = self.failed.clone().or_else(|| self.suspended.reason(self.windows)).or_else(past)?;
+        let missed = || {
+            let (missed, of) = (self.missed, self.windows);
+            (missed > 0).then(|| format!("a site table that it needs was missing in {missed} of {of} windows"))
+        };
+        let stopped = self.failed.clone().or_else(|| self.lacks.clone());
+        let partly = stopped.is_none() && self.judged > 0;
+        let reason = stopped.or_else(missed).or_else(|| self.suspended.reason(self.windows)).or_else(past)?;
         Some((reason, partly))
     }
 

@@ -136,7 +136,14 @@ impl Enclave {
     pub(crate) fn told(&self, case: &Case) -> anyhow::Result<()> {
         if case.enclave_key.is_some() {
             let (known, log) = (self.0.len(), case.dir.join("access.ndjson"));
-            writeln!(std::io::stderr(), "{known} pseudonyms in clear, recorded in {}", log.display())?;
+            let mut err = std::io::stderr();
+            writeln!(err, "{known} pseudonyms in clear, recorded in {}", log.display())?;
+            if case.site_from.is_some() {
+                writeln!(
+                    err,
+                    "the register has changed since it judged: clear text is what it holds now, what it no longer holds stays a pseudonym"
+                )?;
+            }
         }
         Ok(())
     }

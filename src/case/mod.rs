@@ -1,7 +1,8 @@
 //! A finding with everything that is at hand about it: its lines, the summary of its run, the rule, the site, the rows.
 //!
 //! Rule and site count only if they are those that judged; what is not at hand, or is another version, is said with the reason, so that
-//! who reads an explanation or packs evidence knows what it lacks.
+//! who reads an explanation or packs evidence knows what it lacks. Where the site has changed since, the copy that the run kept stands
+//! in for it.
 pub(crate) mod enclave;
 mod find;
 pub(crate) mod matching;
@@ -17,12 +18,13 @@ use lidr_analytics::{
     Site,
     lake::Lake,
     place::{Place, Row},
+    site,
 };
 use lidr_rules::Rule;
 use lidr_schema::Key;
 use serde_json::Value;
 
-use crate::{args::At, key, rules};
+use crate::{args::At, copies, key, rules};
 
 /// Something that may not be at hand, and then why.
 pub(crate) type AtHand<T> = Result<T, String>;
@@ -43,6 +45,8 @@ pub(crate) struct Case {
     pub(crate) rule: AtHand<Box<Rule>>,
     /// The site that judged.
     pub(crate) site: AtHand<Box<Site>>,
+    /// Where it is from, and why, if that is the copy that the run kept.
+    pub(crate) site_from: Option<String>,
     /// The whole rows behind the evidence.
     pub(crate) rows: AtHand<Vec<Row>>,
     /// The key of the pseudonyms, where a cleared user gave it.
@@ -72,9 +76,11 @@ impl Case {
             Some(key) => Ok(key.clone()),
             None => key_at_hand(at, &key_id)?,
         };
+        let (site, site_from) = judged(&lines.last, &dir, at.site.as_deref(), &key)?;
         let mut case = Self {
             rule: rule(&lines.last, &at.rules)?,
-            site: site(&lines.last, at.site.as_deref(), &key)?,
+            site,
+            site_from,
             rows: Ok(Vec::new()),
             dir,
             lines: lines.written,
@@ -187,24 +193,44 @@ fn rule(finding: &Value, dirs: &[PathBuf]) -> anyhow::Result<AtHand<Box<Rule>>> 
     })
 }
 
-fn site(finding: &Value, dir: Option<&Path>, key: &AtHand<Key>) -> anyhow::Result<AtHand<Box<Site>>> {
+/// The site that judged, and where it is from if that is a copy.
+type Judged = (AtHand<Box<Site>>, Option<String>);
+
+fn judged(finding: &Value, out: &Path, dir: Option<&Path>, key: &AtHand<Key>) -> anyhow::Result<Judged> {
     let judged = text(finding, "/unmapped/lidr/site_hash");
-    let Some(dir) = dir else {
-        let why = if judged.is_empty() { "the run had no site folder" } else { "give --site, the folder that judged" };
-        return Ok(Err(why.to_owned()));
+    let copy = copies::of(out, &judged);
+    let why = match dir {
+        None if judged.is_empty() => "the run had no site folder".to_owned(),
+        None => "give --site, the folder that judged".to_owned(),
+        Some(dir) => match given(dir, &judged, key, copy.is_some())? {
+            Ok(site) => return Ok((Ok(site), None)),
+            Err(why) => why,
+        },
     };
-    let key = match key {
-        Ok(key) => key,
-        Err(why) => bail!("--site {}: its identifiers are compared as pseudonyms, and {why}", dir.display()),
+    let Some(copy) = copy else { return Ok((Err(why), None)) };
+    match site::open_kept(&copy, key.as_ref().ok()) {
+        Ok(site) => {
+            let why = if dir.is_some() { format!("; {why}") } else { String::new() };
+            Ok((Ok(Box::new(site)), Some(format!("the copy that the run kept, {}{why}", copy.display()))))
+        }
+        Err(broken) => Ok((Err(format!("{why}; the copy that the run kept cannot be used: {broken}")), None)),
+    }
+}
+
+/// The site in the folder that was given, if it is the one that judged. Where there is a copy, it need not even be readable.
+fn given(dir: &Path, judged: &str, key: &AtHand<Key>, has_copy: bool) -> anyhow::Result<AtHand<Box<Site>>> {
+    let read = match key {
+        Ok(key) => Site::load(Some(dir), key).map_err(|e| e.to_string()),
+        Err(why) => Err(format!("--site {}: its identifiers are compared as pseudonyms, and {why}", dir.display())),
     };
-    let site = Site::load(Some(dir), key)?;
-    Ok(if site.hash() == judged {
-        Ok(Box::new(site))
-    } else {
-        Err(format!(
+    match read {
+        Ok(site) if site.hash() == judged => Ok(Ok(Box::new(site))),
+        Ok(site) => Ok(Err(format!(
             "{} is not the folder that judged, or was changed since: its hash is {}, needed {judged}",
             dir.display(),
             site.hash()
-        ))
-    })
+        ))),
+        Err(why) if has_copy => Ok(Err(why)),
+        Err(why) => bail!("{why}"),
+    }
 }

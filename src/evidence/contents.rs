@@ -112,6 +112,10 @@ fn readme(case: &Case, frames: u64, lacks: &[String]) -> String {
         "everything behind the transport header is cut, because control messages may name targets. With --enclave-key they\n\
          \x20                   are kept."
     };
+    let site = match &case.site_from {
+        Some(_) => ",\n\x20                   from the copy that the run kept: the site had changed since, or was not at hand",
+        None => "",
+    };
     let lacks = if lacks.is_empty() { "nothing".to_owned() } else { lacks.join("\n  ") };
     format!(
         "Evidence of finding {uid} (rule {code})\n\n\
@@ -120,7 +124,7 @@ fn readme(case: &Case, frames: u64, lacks: &[String]) -> String {
          finding.ndjson      every line of the finding, as written (OCSF 2004)\n\
          rows.ndjson         the rows that came from its frames and lines: the decoded messages\n\
          rule.yml            the rule that judged\n\
-         site/               the site's tables that judged, one line a row\n\
+         site/               the site's tables that judged, one line a row{site}\n\
          summary.json        the run: versions, what it read, what it dropped and skipped, rules that could not judge\n\
          inputs.json         the inputs of the run: SHA-256, and whether they are those that were read\n\
          frames.pcapng       {frames} frames of the evidence, each with its capture and number as comment; times to the microsecond;\n\

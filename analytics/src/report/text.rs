@@ -75,18 +75,23 @@ impl Taps {
         let wrong = |e: &dyn std::fmt::Display| FeedError::Source(format!("CSV: {e}"));
         let mut out = csv::Writer::from_writer(Vec::new());
         let none = Tap::blank();
-        out.write_record(none.cells().map(|(name, _)| name)).map_err(|e| wrong(&e))?;
+        let notes = self.notes.join("; ");
+        let names = none.cells().map(|(name, _)| name);
+        out.write_record(names.into_iter().chain(["notes"])).map_err(|e| wrong(&e))?;
         for tap in &self.taps {
-            out.write_record(tap.cells().map(|(_, cell)| plain(cell))).map_err(|e| wrong(&e))?;
+            let cells = tap.cells().map(|(_, cell)| plain(cell)).into_iter().chain([plain(&notes)]);
+            out.write_record(cells).map_err(|e| wrong(&e))?;
         }
         String::from_utf8(out.into_inner().map_err(|e| wrong(&e))?).map_err(|e| wrong(&e))
     }
 
-    /// For programs: a JSON object a line.
+    /// For programs: a JSON object a line. What the report has to do without stands in every line, for a line is what is passed on.
     #[must_use]
     pub fn lines(&self) -> String {
+        let notes = ("notes".to_owned(), Value::from(self.notes.clone()));
         let object = |tap: &Tap| {
             let cells = tap.cells().into_iter().map(|(name, cell)| (name.to_owned(), Value::from(cell)));
+            let cells = cells.chain([notes.clone()]);
             format!("{}\n", Value::Object(cells.collect::<Map<_, _>>()))
         };
         self.taps.iter().map(object).collect()
@@ -170,13 +175,15 @@ pub(super) mod tests {
         assert_eq!(names[..4], ["state", "at", "address", "task"]);
         let rows: Vec<csv::StringRecord> = reader.records().map(Result::unwrap).collect();
         assert_eq!((rows.len(), &rows[0][1], &rows[0][11]), (2, "'=cmd|<pe1>", "a \"reason\", with a comma & <b>"));
+        assert_eq!((names[14].as_str(), &rows[1][14]), ("notes", "no site table x"));
     }
 
     #[test]
     fn every_line_of_json_is_an_object_with_all_cells() {
         for line in report().lines().lines() {
             let value: Value = serde_json::from_str(line).unwrap();
-            assert_eq!(value.as_object().unwrap().len(), 14, "{line}");
+            assert_eq!(value.as_object().unwrap().len(), 15, "{line}");
+            assert_eq!(value["notes"][0], "no site table x");
         }
     }
 }

@@ -10,7 +10,7 @@ use arrow::{
     datatypes::DataType,
 };
 use lidr_rules::site::{ColumnKind, SITE_TABLES};
-use lidr_schema::{Key, Kind};
+use lidr_schema::{Ip, Key, Kind};
 use serde_json::{Map, Value};
 
 use super::Site;
@@ -51,12 +51,13 @@ impl Site {
     pub fn lines(&self, tables: &[String], also: &BTreeSet<String>) -> Result<Vec<(String, Vec<Line>)>, FeedError> {
         let mut veil = Veil::new(self, also);
         let named = tables.iter().filter_map(|name| Some((name, self.table(name)?)));
-        named.map(|(name, batch)| Ok((name.clone(), veiled(name, batch, &mut veil)?))).collect()
+        // Hashes of lines are veiled whole, which must not be done twice.
+        let chained = |name: &str| if self.kept { Vec::new() } else { chained(name) };
+        named.map(|(name, batch)| Ok((name.clone(), veiled(batch, &chained(name), &mut veil)?))).collect()
     }
 }
 
-fn veiled(table: &str, batch: &RecordBatch, veil: &mut Veil<'_>) -> Result<Vec<Line>, FeedError> {
-    let chained = chained(table);
+fn veiled(batch: &RecordBatch, chained: &[&str], veil: &mut Veil<'_>) -> Result<Vec<Line>, FeedError> {
     let line = |row| {
         let cells = batch.schema_ref().fields().iter().zip(batch.columns());
         let cells = cells.map(|(field, column)| {
@@ -72,36 +73,42 @@ fn veiled(table: &str, batch: &RecordBatch, veil: &mut Veil<'_>) -> Result<Vec<L
 }
 
 /// Columns that hash a line of the register.
-fn chained(table: &str) -> Vec<&'static str> {
+pub(super) fn chained(table: &str) -> Vec<&'static str> {
     let columns = SITE_TABLES.iter().filter(|t| t.name == table).flat_map(|t| t.columns);
     columns.filter(|c| c.kind == ColumnKind::Chain).flat_map(|c| c.in_row()).map(|(name, _)| name).collect()
 }
 
 /// Knows which words are identifiers, without knowing any.
-struct Veil<'a> {
+pub(super) struct Veil<'a> {
     key: Option<&'a Key>,
     tokens: HashSet<[u8; 16]>,
+    /// Numbers long enough to be somebody's are veiled whether anybody knows them or not: in notes that are kept, whose rows come later.
+    pub(super) numbers: bool,
     /// Texts repeat from line to line.
-    seen: HashMap<String, String>,
+    seen: HashMap<(bool, String), String>,
 }
+
+/// Digits of the shortest number that may be somebody's.
+const LONG: usize = 8;
 
 /// Texts that are remembered.
 const MOST_SEEN: usize = 100_000;
 
 impl<'a> Veil<'a> {
-    fn new(site: &'a Site, also: &BTreeSet<String>) -> Self {
+    pub(super) fn new(site: &'a Site, also: &BTreeSet<String>) -> Self {
         let octets = |token: &String| lidr_schema::hex::decode(token)?.try_into().ok();
         let mut tokens: HashSet<[u8; 16]> = also.iter().filter_map(octets).collect();
         site.tables.values().for_each(|table| pseudonyms(table, &mut tokens));
-        Self { key: site.key(), tokens, seen: HashMap::new() }
+        Self { key: site.key(), tokens, numbers: false, seen: HashMap::new() }
     }
 
-    fn over(&mut self, text: &str, whole: bool) -> String {
+    pub(super) fn over(&mut self, text: &str, whole: bool) -> String {
         let Some(key) = self.key else { return text.to_owned() };
         if whole {
             return key.pseudonym(Kind::Other, text).token();
         }
-        if let Some(known) = self.seen.get(text) {
+        let place = (self.numbers, text.to_owned());
+        if let Some(known) = self.seen.get(&place) {
             return known.clone();
         }
         let word = |word: &str| self.token(key, word).unwrap_or_else(|| word.to_owned());
@@ -110,7 +117,7 @@ impl<'a> Veil<'a> {
             token => token,
         };
         if self.seen.len() < MOST_SEEN {
-            self.seen.insert(text.to_owned(), veiled.clone());
+            self.seen.insert(place, veiled.clone());
         }
         veiled
     }
@@ -127,7 +134,9 @@ impl<'a> Veil<'a> {
         // Of telephone numbers and the like only the digits count: a word without any would be nobody's.
         let fits = |kind: &&Kind| digits || !matches!(kind, Kind::E164 | Kind::Imsi | Kind::Imei);
         let found = KINDS.iter().filter(fits).find_map(known);
-        found.or_else(|| is_uuid(word).then(|| key.pseudonym(Kind::Xid, word).token()))
+        let long = self.numbers && is_number(word);
+        let found = found.or_else(|| is_uuid(word).then(|| key.pseudonym(Kind::Xid, word).token()));
+        found.or_else(|| long.then(|| key.pseudonym(Kind::Other, word).token()))
     }
 }
 
@@ -207,6 +216,12 @@ fn is_border(c: char) -> bool {
 /// What may join an identifier to a word before or after it.
 fn is_joint(c: char) -> bool {
     matches!(c, ':' | '.' | '/' | '-' | '_' | '&' | '*' | '%')
+}
+
+/// Whether a word is a number that may be somebody's, and no address.
+fn is_number(word: &str) -> bool {
+    let digits = word.bytes().filter(u8::is_ascii_digit).count();
+    digits >= LONG && word.bytes().all(|b| b.is_ascii_digit() || b"+-./".contains(&b)) && word.parse::<Ip>().is_err()
 }
 
 fn is_uuid(word: &str) -> bool {

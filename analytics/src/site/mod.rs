@@ -2,18 +2,22 @@
 //!
 //! One file a table, CSV or Parquet, or a query of PostgreSQL (`site.toml`). Identifiers of warrants are hashed with the run's key while they are read; what is kept can
 //! be joined with rows and not be read back. A table that is not there is not the same as an empty one, and rules are told.
+mod kept;
 mod lines;
 #[cfg(feature = "postgres")]
 mod postgres;
+mod print;
 mod read;
 mod reveal;
 mod settings;
 mod stale;
 mod table;
 
+pub use kept::{is_hash, open_kept};
+pub use print::{Print, print};
 pub use reveal::reveal;
 pub use settings::Refresh;
-pub use stale::stale;
+pub use stale::{Origin, stale};
 pub(crate) use table::schema_of;
 
 use std::{
@@ -50,18 +54,24 @@ pub struct Site {
     /// Selectors that meet less than their clerk may think: file, line and why, never the selector.
     doubts: Vec<String>,
     refresh: Option<Refresh>,
+    files: Refresh,
+    /// It is a copy that a run kept, whose texts are veiled.
+    kept: bool,
 }
 
 /// Doubtful selectors of a folder that are told one by one.
 const MOST_TOLD: usize = 5;
 
 impl Site {
-    /// Reads a folder; none: a site of which nothing is known.
+    /// Reads a folder, or a copy that a run kept; none: a site of which nothing is known.
     ///
     /// # Errors
     /// If a file cannot be read or holds what its table has not.
     pub fn load(dir: Option<&Path>, key: &Key) -> Result<Self, SiteError> {
         let Some(dir) = dir else { return Self::from_lines(BTreeMap::new(), key, String::new()) };
+        if kept::is_kept(dir) {
+            return open_kept(dir, Some(key));
+        }
         let mut hash = Sha256::new();
         let mut tables = BTreeMap::new();
         let mut settings = Settings::default();
@@ -113,6 +123,7 @@ impl Site {
         let mut site = Self::from_lines(tables, key, hex::encode(&hash.finalize()))?;
         site.zones = Arc::new(site.zone_map().in_time_zone(settings.time_zone.unwrap_or(TimeZone::UTC)));
         site.refresh = settings.postgres.and_then(|p| p.refresh);
+        site.files = settings.files;
         site.tell_doubts();
         Ok(site)
     }
@@ -175,9 +186,10 @@ impl Site {
         self.refresh
     }
 
-    /// Takes over what plans were made with: zones of a site do not change while lidr runs.
-    pub(crate) fn keep_zones(&mut self, of: &Self) {
-        self.zones = Arc::clone(&of.zones);
+    /// How often its files are to be looked at, and how long a change that cannot be read may last.
+    #[must_use]
+    pub const fn files(&self) -> Refresh {
+        self.files
     }
 
     /// SHA-256 over names and contents of the files, and what a database gave, hex.

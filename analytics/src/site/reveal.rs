@@ -24,6 +24,9 @@ use crate::SiteError;
 /// # Errors
 /// If a file cannot be read.
 pub fn reveal(dir: &Path, key: &Key, wanted: &BTreeSet<String>) -> Result<BTreeMap<String, String>, SiteError> {
+    if super::kept::is_kept(dir) {
+        return Err(error(dir, None, "a kept copy holds nothing in clear: needed the site folder itself".to_owned()));
+    }
     let mut search = Search { key, wanted, found: BTreeMap::new() };
     for path in files(dir)? {
         let Some(table) = table_of(&path)?.and_then(|name| SiteTable::named(&name)) else { continue };

@@ -1,5 +1,7 @@
-//! `site.toml`: the carrier's time zone, and where tables come from that are no files.
+//! `site.toml`: the carrier's time zone, how often files are looked at, and where tables come from that are no files.
 //!
+//! Section `[files]` says how often a run that goes on looks whether files have changed (`check`, 5 s unless told), and after how long
+//! a change that cannot be read makes the copy at hand stale (`stale`, 15 min unless told).
 //! Section `[postgres]` names a connection and `[postgres.tables]` a query for each table. A password stands in a file or in the
 //! environment, never here: this file is copied, compared and put into version control.
 use std::{
@@ -19,6 +21,7 @@ use crate::SiteError;
 #[derive(Debug, Default)]
 pub(super) struct Settings {
     pub(super) time_zone: Option<TimeZone>,
+    pub(super) files: Refresh,
     pub(super) postgres: Option<Postgres>,
 }
 
@@ -51,6 +54,13 @@ pub struct Refresh {
     pub stale: Duration,
 }
 
+impl Default for Refresh {
+    /// For files.
+    fn default() -> Self {
+        Self { every: Duration::from_secs(5), stale: Duration::from_secs(15 * 60) }
+    }
+}
+
 impl std::fmt::Debug for Postgres {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Postgres({:?})", self.tables.keys())
@@ -74,7 +84,36 @@ pub(super) fn read(path: &Path, content: &[u8]) -> Result<Settings, SiteError> {
         Some(toml::Value::Table(section)) => Some(postgres(path, section).map_err(bad)?),
         Some(_) => return Err(bad("`postgres`: needed a section [postgres]".to_owned())),
     };
-    Ok(Settings { time_zone: table.get("time_zone").map(|name| time_zone(name).map_err(bad)).transpose()?, postgres })
+    let files = match table.get("files") {
+        None => Refresh::default(),
+        Some(toml::Value::Table(section)) => files(section).map_err(bad)?,
+        Some(_) => return Err(bad("`files`: needed a section [files]".to_owned())),
+    };
+    let time_zone = table.get("time_zone").map(|name| time_zone(name).map_err(bad)).transpose()?;
+    Ok(Settings { time_zone, files, postgres })
+}
+
+fn files(section: &toml::Table) -> Result<Refresh, String> {
+    let names = ["check", "stale"];
+    if let Some(name) = section.keys().find(|name| !names.contains(&name.as_str())) {
+        return Err(format!("[files] has no setting `{name}`{}", hint(&nearest(name, names))));
+    }
+    let usual = Refresh::default();
+    let time = |name: &str, usual| Ok::<_, String>(time("files", section, name)?.unwrap_or(usual));
+    Ok(Refresh { every: time("check", usual.every)?, stale: time("stale", usual.stale)? })
+}
+
+/// A time of a second or more.
+fn time(title: &str, section: &toml::Table, name: &str) -> Result<Option<Duration>, String> {
+    let text = match section.get(name) {
+        None => return Ok(None),
+        Some(toml::Value::String(text)) => text,
+        Some(_) => return Err(format!("[{title}] `{name}`: needed a text")),
+    };
+    let micros = duration(text).filter(|micros| *micros >= 1_000_000).and_then(|micros| u64::try_from(micros).ok());
+    micros.map(|micros| Some(Duration::from_micros(micros))).ok_or_else(|| {
+        format!("[{title}] `{name}`: needed a time of a second or more, such as 30s or 5m, had `{text}`")
+    })
 }
 
 fn time_zone(name: &toml::Value) -> Result<TimeZone, String> {
@@ -92,17 +131,7 @@ fn postgres(path: &Path, section: &toml::Table) -> Result<Postgres, String> {
         Some(toml::Value::String(text)) => Ok(Some(text.as_str())),
         Some(_) => Err(format!("[postgres] `{name}`: needed a text")),
     };
-    let time = |name: &str| match text(name)? {
-        None => Ok(None),
-        Some(text) => {
-            match duration(text).filter(|micros| *micros >= 1_000_000).and_then(|micros| u64::try_from(micros).ok()) {
-                Some(micros) => Ok(Some(Duration::from_micros(micros))),
-                None => Err(format!(
-                    "[postgres] `{name}`: needed a time of a second or more, such as 30s or 5m, had `{text}`"
-                )),
-            }
-        }
-    };
+    let time = |name: &str| time("postgres", section, name);
     let (connection, in_file) = match (text("connection")?, text("connection_env")?) {
         (Some(text), None) => (text.to_owned(), true),
         (None, Some(name)) => (variable(name)?, false),
@@ -182,6 +211,19 @@ mod tests {
         assert_eq!(postgres.tables["warrants"], "SELECT 1");
         let refresh = Refresh { every: Duration::from_secs(300), stale: Duration::from_secs(900) };
         assert_eq!((postgres.rows, postgres.refresh, postgres.timeout), (7, Some(refresh), Duration::from_secs(30)));
+    }
+
+    #[test]
+    fn files_are_looked_at_every_five_seconds_unless_told() {
+        let read = |text: &str| {
+            read(Path::new("site.toml"), text.as_bytes()).map(|s| s.files).map_err(|e| e.to_string())
+        };
+        assert_eq!(read("").unwrap(), Refresh { every: Duration::from_secs(5), stale: Duration::from_secs(900) });
+        let told = Refresh { every: Duration::from_secs(2), stale: Duration::from_secs(3600) };
+        assert_eq!(read("[files]\ncheck = \"2s\"\nstale = \"1h\"\n").unwrap(), told);
+        assert!(read("[files]\nchek = \"2s\"\n").unwrap_err().contains("did you mean `check`?"));
+        assert!(read("[files]\ncheck = \"0s\"\n").unwrap_err().contains("[files] `check`: needed a time of a second"));
+        assert!(read("files = 5\n").unwrap_err().contains("needed a section [files]"));
     }
 
     #[test]

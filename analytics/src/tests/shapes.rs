@@ -97,7 +97,7 @@ fn fresh(site: &Site, rows: &[RecordBatch], sql: &str, edges: (i64, i64)) -> Vec
     let context = SessionContext::new_with_config(config);
     let now = Arc::new(Edges::default());
     now.set(edges.0, edges.1);
-    udf::register(&context, site.zones(), site.key(), &now);
+    udf::register(&context, &std::sync::Arc::new(udf::ZonesNow::new(site.zones())), site.key(), &now);
     let table = |batches: Vec<RecordBatch>, schema| Arc::new(MemTable::try_new(schema, vec![batches]).unwrap());
     context.register_table("tasking", table(rows.to_vec(), event_schema(TableId::Tasking))).unwrap();
     for name in ["elements", "allow"] {

@@ -25,6 +25,7 @@ use datafusion::{
 };
 use lidr_schema::{Cidr, Ip, Key, Kind};
 pub use zones::{Zone, Zones};
+pub(crate) use zones::ZonesNow;
 
 const SIXTEEN: DataType = DataType::FixedSizeBinary(16);
 
@@ -43,7 +44,7 @@ impl Edges {
 }
 
 /// Registers all functions.
-pub(crate) fn register(context: &SessionContext, zones: &Arc<Zones>, key: Option<&Key>, edges: &Arc<Edges>) {
+pub(crate) fn register(context: &SessionContext, zones: &Arc<ZonesNow>, key: Option<&Key>, edges: &Arc<Edges>) {
     let text = DataType::Utf8;
     let time = DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()));
     let add = |name: &str, takes: Vec<DataType>, gives: DataType, volatility, run: ScalarFunctionImplementation| {
@@ -55,21 +56,21 @@ pub(crate) fn register(context: &SessionContext, zones: &Arc<Zones>, key: Option
     add("ip_text", vec![SIXTEEN], text.clone(), pure, each(1, ip_text));
     add("token", vec![SIXTEEN], text.clone(), pure, each(1, token));
     let map = Arc::clone(zones);
-    add("zone", vec![SIXTEEN], text, pure, each(1, move |a| zone(&map, a)));
+    add("zone", vec![SIXTEEN], text, pure, each(1, move |a| zone(&map.get(), a)));
     let map = Arc::clone(zones);
-    add("rank", vec![SIXTEEN], DataType::Int64, pure, each(1, move |a| rank(&map, a)));
+    add("rank", vec![SIXTEEN], DataType::Int64, pure, each(1, move |a| rank(&map.get(), a)));
     let key = key.cloned();
     add("pseudonym_of_ip", vec![SIXTEEN], SIXTEEN, pure, each(1, move |a| pseudonym_of_ip(key.as_ref(), a)));
     add("each_in", vec![DataType::Utf8, DataType::Utf8], DataType::Boolean, pure, each(2, lists::each_in));
     let map = Arc::clone(zones);
-    add("week_hour", vec![time.clone()], DataType::Int64, pure, each(1, move |a| hours::week_hour(map.time_zone(), a)));
+    add("week_hour", vec![time.clone()], DataType::Int64, pure, each(1, move |a| hours::week_hour(map.get().time_zone(), a)));
     let map = Arc::clone(zones);
     add(
         "in_hours",
         vec![DataType::Utf8, time.clone()],
         DataType::Boolean,
         pure,
-        each(2, move |a| hours::in_hours(map.time_zone(), a)),
+        each(2, move |a| hours::in_hours(map.get().time_zone(), a)),
     );
     for (name, is_end) in [("window_start", false), ("window_end", true)] {
         let edges = Arc::clone(edges);

@@ -1,5 +1,8 @@
 //! The zone of an address, the longest range that holds it, and the carrier's time zone: where and at what hour something was.
-use std::collections::HashMap;
+use std::{
+    collections::HashMap,
+    sync::{Arc, PoisonError, RwLock},
+};
 
 use jiff::tz::TimeZone;
 use lidr_schema::{Cidr, Ip};
@@ -18,6 +21,24 @@ pub struct Zone {
 pub struct Zones {
     lengths: Vec<(u8, HashMap<Ip, Zone>)>,
     time_zone: TimeZone,
+}
+
+/// The zones of the copy of the site that is at hand: plans are made once, so these are looked up when a plan runs.
+#[derive(Debug, Default)]
+pub(crate) struct ZonesNow(RwLock<Arc<Zones>>);
+
+impl ZonesNow {
+    pub(crate) fn new(zones: &Arc<Zones>) -> Self {
+        Self(RwLock::new(Arc::clone(zones)))
+    }
+
+    pub(crate) fn get(&self) -> Arc<Zones> {
+        Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    pub(crate) fn set(&self, zones: &Arc<Zones>) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = Arc::clone(zones);
+    }
 }
 
 impl Default for Zones {
