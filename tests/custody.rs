@@ -60,6 +60,12 @@ fn search_folder(dir: &Path, words: &[String], name: &str) {
     }
 }
 
+/// The same of the copies of the site's tables that a run kept.
+pub(crate) fn search_copies(dir: &Path, words: &[String]) -> usize {
+    search_folder(dir, words, "copies");
+    search_lake(dir, words, &[], "copies")
+}
+
 /// Parquet is compressed: what a reader sees is searched, too. Targets must not be addresses either. Gives the rows that were read.
 fn search_lake(dir: &Path, words: &[String], addresses: &[String], name: &str) -> usize {
     let mut rows = 0;
@@ -96,6 +102,7 @@ fn no_output_of_any_scenario_holds_an_identifier_in_clear() {
         search(log, &both, &format!("{name}: log and summary"));
         search_folder(&run.out, &words, name);
         search_folder(run.lake.as_ref(), &words, name);
+        assert!(search_copies(&run.out.join("site"), &words) > 0, "{name}: no copy of the site was kept");
         let taps = ok(["report", "taps", "--from", &run.lake, "--site", &run.s.path("site"), "--format", "json"]);
         search(taps.as_bytes(), &both, &format!("{name}: the report of all taps"));
         assert!(search_lake(run.lake.as_ref(), &words, &addresses, name) > 100, "{name}: the lake was not read");

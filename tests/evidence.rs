@@ -115,8 +115,12 @@ fn an_explanation_says_rule_rows_frames_site_and_what_is_harmless() {
 #[test]
 fn what_is_not_at_hand_is_said_and_an_unknown_id_lists_what_there_is() {
     let run = run();
-    let bare = shown(&lidr(["explain", run.uid("LI-01", "Critical"), "--from", &run.path("out")]));
+    let bare = own_folder(run, "bare");
+    let bare = shown(&lidr(["explain", run.uid("LI-01", "Critical"), "--from", &bare]));
     assert!(bare.contains("not at hand: give --site"), "{bare}");
+    // The run kept what judged.
+    let kept = shown(&lidr(["explain", run.uid("LI-01", "Critical"), "--from", &run.path("out")]));
+    assert!(kept.contains("the copy that the run kept") && kept.contains("warrants: none of its 3 lines"), "{kept}");
     let out = run.ask(&["explain"], "00000000", &[]);
     assert_eq!(out.status.code(), Some(2));
     assert!(said(&out).contains("no finding `00000000`") && said(&out).contains("LI-01"), "{}", said(&out));
@@ -236,10 +240,33 @@ fn inputs_sites_and_rules_that_are_others_are_refused() {
         fs::read_dir(root).unwrap().flatten().find(|e| e.file_name().to_string_lossy().starts_with("LI-01-")).unwrap();
     fs::write(format!("{rules}/LI-01.yml"), fs::read_to_string(rule.path()).unwrap() + "\n# changed\n").unwrap();
     refused(&["--rules", &rules], "another version than the one that judged");
-    let site = other_site(run);
-    let out =
-        lidr(["evidence", uid, "--from", &run.path("out"), "--site", &site, "--file", &run.path("refused.tar.zst")]);
+    let (site, bare) = (other_site(run), own_folder(run, "no-copy"));
+    let out = lidr(["evidence", uid, "--from", &bare, "--site", &site, "--file", &run.path("refused.tar.zst")]);
     assert!(out.status.code() == Some(2) && said(&out).contains("not the folder that judged"), "{}", said(&out));
+}
+
+#[test]
+fn evidence_of_a_site_that_has_changed_is_what_the_run_kept() {
+    let run = run();
+    let (site, key) = (other_site(run), run.path("sign.pem"));
+    let folder = read(&run.bundle("LI-01", "Critical", "folder.tar.zst", &[]));
+    let file = run.path("kept.tar.zst");
+    let from = ["--from", &run.path("out"), "--site", &site].map(str::to_owned);
+    let more = ["--file", &file, "--sign-key", &key].map(str::to_owned);
+    let args = ["evidence", run.uid("LI-01", "Critical")].map(str::to_owned);
+    let out = lidr(args.iter().chain(&from).chain(&more));
+    assert!(out.status.success(), "{}", said(&out));
+    let kept = read(&file);
+    let tables = folder.manifest.entries.iter().filter(|e| e.path.starts_with("site/"));
+    for table in tables {
+        assert_eq!(kept.part(&table.path), folder.part(&table.path), "{}", table.path);
+    }
+    assert!(part(&kept, "readme.txt").contains("from the copy that the run kept"));
+    let (words, addresses) = words(&run.s);
+    for entry in &kept.manifest.entries {
+        search(kept.part(&entry.path).unwrap(), &words, &entry.path);
+    }
+    search(kept.part("site/warrants.ndjson").unwrap(), &addresses, "the register");
 }
 
 /// The site with one line more.

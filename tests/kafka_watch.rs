@@ -17,6 +17,7 @@ use crate::{
     custody::{search, words},
     kafka_broker::{broker, producer, read_all},
     lidr::{KEY, Simulated, difference, last_lines, lidr, ok, replay, start, stop, summary},
+    site_changes::{free_port, metrics},
 };
 
 /// Longest wait for what must come.
@@ -62,15 +63,19 @@ fn a_watch_that_goes_on_finds_what_the_replay_found() {
     let (prefix, out, site) = (prefix("live"), s.dir.join("watch"), s.path("site"));
     sensor(&s, &broker, &prefix, "tap1");
     let to = ["watch", "--kafka", &broker, "--topic-prefix", &prefix, "--sensors", "tap1", "--site", &site];
-    let how = ["--silence", "1", "--quiet", "--out", out.to_str().unwrap()];
-    let child = start(&[&to[..], &how[..]].concat());
+    let port = free_port();
+    let (how, port_text) = (["--silence", "1", "--quiet", "--out", out.to_str().unwrap()], port.to_string());
+    let child = start(&[&to[..], &how[..], &["--metrics", &port_text]].concat());
     let found = wait_for(&out, |found| difference(&replayed, found).is_none());
+    let page = metrics(port);
     stop(child);
     assert_eq!(difference(&replayed, &found), None);
     assert_eq!(difference(&replayed, &last_lines(&out)), None, "and stopping adds nothing");
     let topics = read_all(&broker, &prefix);
     let sent = topics.iter().filter(|((topic, _), _)| topic.ends_with(".finding")).flat_map(|(_, messages)| messages);
-    let (words, _) = words(&s);
+    let (words, addresses) = words(&s);
+    assert!(page.contains("lidr_findings_total"), "{page}");
+    search(page.as_bytes(), &[words.clone(), addresses].concat(), "the metrics");
     for message in topics.values().flatten() {
         search(message.payload().unwrap_or_default(), &words, "a message");
         let headers = message

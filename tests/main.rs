@@ -40,6 +40,8 @@ mod shape;
 #[cfg(test)]
 mod sigma;
 #[cfg(test)]
+mod site_changes;
+#[cfg(test)]
 mod three_modes;
 #[cfg(test)]
 mod tree;

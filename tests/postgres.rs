@@ -7,7 +7,7 @@ use std::{
 use crate::lidr::{KEY, Simulated, ok};
 
 /// The server of the tests; without one the test says that it was skipped, or fails where one is required.
-fn server(test: &str) -> Option<String> {
+pub(crate) fn server(test: &str) -> Option<String> {
     if let Ok(connection) = std::env::var("LIDR_TEST_POSTGRES") {
         return Some(connection);
     }
@@ -19,7 +19,7 @@ fn server(test: &str) -> Option<String> {
     None
 }
 
-fn psql(connection: &str, script: &str) {
+pub(crate) fn psql(connection: &str, script: &str) {
     let out =
         Command::new("psql").args([connection, "-qv", "ON_ERROR_STOP=1", "-c", script]).output().expect("psql runs");
     assert!(out.status.success(), "{script}: {}", String::from_utf8_lossy(&out.stderr));

@@ -59,6 +59,8 @@ fn a_tap_without_an_order_stands_beside_three_that_have_one() {
 fn a_redirected_tap_is_redirected_while_it_is() {
     let s = night("s4", &S4);
     let during = taps(s, &["--at", "2026-11-20T02:30:00Z"]);
+    // The run read the register long after that night.
+    assert!(during[0]["notes"].to_string().contains("other site tables are those of now"), "{}", during[0]);
     assert_eq!(count(&during), BTreeMap::from([("authorised", 1), ("redirected", 1)]), "{during:#?}");
     let bad = during.iter().find(|t| t["state"] == "redirected").unwrap();
     assert!(bad["reason"].as_str().unwrap().contains("203.0.113.81 port 9000, no registered destination"), "{bad}");

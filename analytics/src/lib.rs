@@ -21,6 +21,7 @@ mod leaf;
 mod memory;
 mod message;
 pub mod metrics;
+mod narrow;
 pub mod output;
 pub mod place;
 mod plan;

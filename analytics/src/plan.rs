@@ -31,6 +31,7 @@ use serde_json::Value;
 use crate::{
     Site, detect,
     leaf::{Leaf, Slots},
+    narrow::narrow,
     udf::{self, Edges, ZonesNow},
 };
 
@@ -59,6 +60,12 @@ impl fmt::Debug for Plan {
 }
 
 impl Plan {
+    /// Its operators, for tests.
+    #[cfg(test)]
+    pub(crate) fn shown(&self) -> String {
+        datafusion::physical_plan::displayable(self.physical.as_ref()).indent(false).to_string()
+    }
+
     /// Event tables that it scans.
     pub(crate) fn events(&self) -> Vec<TableId> {
         self.tables.iter().filter_map(|t| TableId::named(t)).collect()
@@ -109,7 +116,8 @@ impl Planner {
             planner.add(table.name(), event_schema(*table))?;
         }
         for sql in SITE_TABLES.iter().flat_map(|t| t.sql()) {
-            planner.add(&sql.name, crate::site::schema_of(&sql))?;
+            let leaf = Leaf::of_site(&sql.name, crate::site::schema_of(&sql));
+            planner.context.register_table(&sql.name, Arc::new(leaf)).map_err(|e| e.to_string())?;
         }
         Ok(planner)
     }
@@ -191,6 +199,7 @@ impl Planner {
     fn finish(&self, frame: DataFrame) -> Result<Plan, String> {
         let (tables, direct) = scanned(frame.logical_plan()).map_err(|e| one_line(&e))?;
         let physical = self.runtime.block_on(frame.create_physical_plan()).map_err(|e| one_line(&e))?;
+        let physical = narrow(physical).map_err(|e| one_line(&e))?;
         Ok(Plan { schema: physical.schema(), physical, tables, direct })
     }
 

@@ -1,5 +1,8 @@
 //! One rule in the engine: its plan, its memory, its next window.
-use std::collections::{BTreeMap, HashMap};
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+};
 
 use arrow::array::RecordBatch;
 use lidr_rules::{Body, Rule, site::needed};
@@ -75,7 +78,7 @@ impl State {
         for (name, def) in &rule.remembers {
             let plan = planner.memory(def).map_err(wrong)?;
             let memory = Memory::new(def, plan, site).map_err(wrong)?;
-            planner.add(name, std::sync::Arc::clone(&memory.schema)).map_err(wrong)?;
+            planner.add(name, Arc::clone(&memory.schema)).map_err(wrong)?;
             memories.insert(name.clone(), memory);
         }
         let plan = plan(rule, planner, options);
@@ -199,7 +202,8 @@ impl State {
     ) -> Result<Vec<Hit>, EngineError> {
         let (start, end) = moment.window.unwrap_or_default();
         self.context(site, start, &mut slots).map_err(|m| failed(rule, m))?;
-        let batches = planner.run(&mut self.plan, Slots(slots), (start, end)).map_err(|m| failed(rule, m))?;
+        let slots = Slots::new(slots, Arc::clone(site.store()));
+        let batches = planner.run(&mut self.plan, slots, (start, end)).map_err(|m| failed(rule, m))?;
         judge::hits(rule, site, &batches, seen, moment).map_err(|m| failed(rule, m))
     }
 
@@ -236,7 +240,8 @@ impl State {
             }
             let batches = rows.window(table, start, end).map_err(|e| failed(rule, e.to_string()))?;
             let slots = HashMap::from([(table.name().to_owned(), batches)]);
-            let batches = planner.run(&mut memory.plan, Slots(slots), (start, end)).map_err(|m| failed(rule, m))?;
+            let slots = Slots::new(slots, Arc::default());
+            let batches = planner.run(&mut memory.plan, slots, (start, end)).map_err(|m| failed(rule, m))?;
             memory.learn(&batches).map_err(|m| failed(rule, m))?;
         }
         Ok(())

@@ -38,6 +38,7 @@ use table::Line;
 
 use crate::{
     SiteError,
+    narrow::Store,
     udf::{Zone, Zones, ip_at},
 };
 
@@ -57,6 +58,8 @@ pub struct Site {
     files: Refresh,
     /// It is a copy that a run kept, whose texts are veiled.
     kept: bool,
+    /// What plans have made of its tables.
+    store: Arc<Store>,
 }
 
 /// Doubtful selectors of a folder that are told one by one.
@@ -215,6 +218,11 @@ impl Site {
     /// A table as SQL sees it.
     pub(crate) fn table(&self, name: &str) -> Option<&RecordBatch> {
         self.tables.get(name)
+    }
+
+    /// What plans have made of its tables.
+    pub(crate) const fn store(&self) -> &Arc<Store> {
+        &self.store
     }
 
     /// The zones.

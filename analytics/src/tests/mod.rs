@@ -1,6 +1,7 @@
 //! The engine as a whole: what the contract says of windows, memory, folding and determinism, each with rows that show it.
 mod blindness;
 mod folding;
+mod narrowed;
 mod refreshed;
 mod shapes;
 mod windows;

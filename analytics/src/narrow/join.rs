@@ -1,0 +1,153 @@
+//! A hash join that runs one side first and lets the other side know which keys it has to bring.
+use std::{fmt, sync::Arc};
+
+use arrow::array::{ArrayRef, RecordBatch};
+use datafusion::{
+    common::{Result, tree_node::TreeNodeRecursion},
+    execution::{SendableRecordBatchStream, TaskContext},
+    physical_expr::PhysicalExpr,
+    physical_plan::{
+        DisplayAs, DisplayFormatType, ExecutionPlan, PlanProperties, common::collect, memory::MemoryStream,
+        stream::RecordBatchStreamAdapter,
+    },
+};
+use datafusion::physical_plan::{ChildrenPropertiesMode, ReplaceChildrenOptions};
+use futures::{TryStreamExt, stream};
+
+use super::index::Keys;
+use crate::leaf::Slots;
+
+/// A key of the side that runs first, and the number by which the other side's tables know it.
+pub(super) type Ask = (usize, Arc<dyn PhysicalExpr>);
+
+/// The join, and which of its sides runs first.
+#[derive(Debug)]
+pub(super) struct NarrowJoinExec {
+    join: Arc<dyn ExecutionPlan>,
+    /// 0: left, 1: right.
+    first: usize,
+    asks: Arc<[Ask]>,
+}
+
+impl NarrowJoinExec {
+    pub(super) fn new(join: Arc<dyn ExecutionPlan>, first: usize, asks: Vec<Ask>) -> Self {
+        Self { join, first, asks: asks.into() }
+    }
+
+    fn with(&self, join: Arc<dyn ExecutionPlan>) -> Arc<dyn ExecutionPlan> {
+        Arc::new(Self { join, first: self.first, asks: Arc::clone(&self.asks) })
+    }
+}
+
+impl DisplayAs for NarrowJoinExec {
+    fn fmt_as(&self, kind: DisplayFormatType, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "NarrowJoinExec: first={}, asks={}, ", ["left", "right"].get(self.first).unwrap_or(&""), self.asks.len())?;
+        self.join.fmt_as(kind, f)
+    }
+}
+
+impl ExecutionPlan for NarrowJoinExec {
+    fn name(&self) -> &'static str {
+        "NarrowJoinExec"
+    }
+
+    fn properties(&self) -> &Arc<PlanProperties> {
+        self.join.properties()
+    }
+
+    fn children(&self) -> Vec<&Arc<dyn ExecutionPlan>> {
+        self.join.children()
+    }
+
+    fn apply_expressions(
+        &self,
+        f: &mut dyn FnMut(&Arc<dyn PhysicalExpr>) -> Result<TreeNodeRecursion>,
+    ) -> Result<TreeNodeRecursion> {
+        self.join.apply_expressions(f)
+    }
+
+    fn replace_children(
+        self: Arc<Self>,
+        children: Vec<Arc<dyn ExecutionPlan>>,
+        options: ReplaceChildrenOptions,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        Ok(self.with(Arc::clone(&self.join).replace_children(children, options)?))
+    }
+
+    fn with_new_children(self: Arc<Self>, children: Vec<Arc<dyn ExecutionPlan>>) -> Result<Arc<dyn ExecutionPlan>> {
+        self.replace_children(children, ReplaceChildrenOptions::new(ChildrenPropertiesMode::Recompute))
+    }
+
+    fn reset_state(self: Arc<Self>) -> Result<Arc<dyn ExecutionPlan>> {
+        Ok(self.with(Arc::clone(&self.join).reset_state()?))
+    }
+
+    fn execute(&self, partition: usize, context: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
+        let (join, first, asks) = (Arc::clone(&self.join), self.first, Arc::clone(&self.asks));
+        let schema = self.schema();
+        let empty = Arc::clone(&schema);
+        let run = async move {
+            let mut sides: Vec<Arc<dyn ExecutionPlan>> = join.children().into_iter().map(Arc::clone).collect();
+            let Some(side) = sides.get_mut(first) else { return join.execute(partition, context) };
+            let batches = collect(side.execute(partition, Arc::clone(&context))?).await?;
+            if batches.iter().all(|b| b.num_rows() == 0) {
+                // Every join that is narrowed gives nothing where the side that runs first has nothing.
+                let none: SendableRecordBatchStream = Box::pin(MemoryStream::try_new(Vec::new(), empty, None)?);
+                return Ok(none);
+            }
+            if let Some(slots) = context.session_config().get_extension::<Slots>() {
+                for (number, key) in asks.iter() {
+                    let values = batches.iter().map(|b| key.evaluate(b)?.into_array(b.num_rows()));
+                    slots.ask(*number, Keys::new(values.collect::<Result<Vec<ArrayRef>>>()?));
+                }
+            }
+            *side = Arc::new(HeldExec { batches, properties: Arc::clone(side.properties()) });
+            let join = join.replace_children(sides, ReplaceChildrenOptions::new(ChildrenPropertiesMode::Keep))?;
+            join.execute(partition, context)
+        };
+        let rows = stream::once(run).try_flatten();
+        Ok(Box::pin(RecordBatchStreamAdapter::new(schema, rows)))
+    }
+}
+
+/// Rows that a side has given already.
+#[derive(Debug)]
+struct HeldExec {
+    batches: Vec<RecordBatch>,
+    properties: Arc<PlanProperties>,
+}
+
+impl DisplayAs for HeldExec {
+    fn fmt_as(&self, _: DisplayFormatType, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("HeldExec")
+    }
+}
+
+impl ExecutionPlan for HeldExec {
+    fn name(&self) -> &'static str {
+        "HeldExec"
+    }
+
+    fn properties(&self) -> &Arc<PlanProperties> {
+        &self.properties
+    }
+
+    fn children(&self) -> Vec<&Arc<dyn ExecutionPlan>> {
+        Vec::new()
+    }
+
+    fn apply_expressions(
+        &self,
+        _: &mut dyn FnMut(&Arc<dyn PhysicalExpr>) -> Result<TreeNodeRecursion>,
+    ) -> Result<TreeNodeRecursion> {
+        Ok(TreeNodeRecursion::Continue)
+    }
+
+    fn with_new_children(self: Arc<Self>, _: Vec<Arc<dyn ExecutionPlan>>) -> Result<Arc<dyn ExecutionPlan>> {
+        Ok(self)
+    }
+
+    fn execute(&self, _: usize, _: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
+        Ok(Box::pin(MemoryStream::try_new(self.batches.clone(), self.schema(), None)?))
+    }
+}

@@ -1,0 +1,108 @@
+//! A part of a plan that reads nothing but the site: run once for each copy of it.
+use std::{
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
+
+use arrow::{array::RecordBatch, compute::concat_batches};
+use datafusion::{
+    common::{Result, tree_node::TreeNodeRecursion},
+    execution::{SendableRecordBatchStream, TaskContext},
+    physical_expr::PhysicalExpr,
+    physical_plan::{
+        DisplayAs, DisplayFormatType, ExecutionPlan, PlanProperties, common::collect,
+        execution_plan::reset_plan_states, memory::MemoryStream, stream::RecordBatchStreamAdapter,
+    },
+};
+use futures::{TryStreamExt, stream};
+
+use super::index::{Place, narrowed};
+use crate::leaf::{Asked, Slots};
+
+/// Octets of the largest result that is kept; a larger one is made anew by every run.
+const MOST_KEPT: usize = 64 << 20;
+
+/// Numbers of all parts of all plans.
+static NEXT: AtomicUsize = AtomicUsize::new(0);
+
+/// The part, whose result the store of the site's copy keeps.
+#[derive(Debug)]
+pub(super) struct KeptExec {
+    id: usize,
+    part: Arc<dyn ExecutionPlan>,
+    asked: Vec<Asked>,
+}
+
+impl KeptExec {
+    pub(super) fn new(part: Arc<dyn ExecutionPlan>, asked: Vec<Asked>) -> Self {
+        Self { id: NEXT.fetch_add(1, Ordering::Relaxed), part, asked }
+    }
+}
+
+/// Runs the part, or takes what it gave before.
+async fn result(id: usize, part: Arc<dyn ExecutionPlan>, context: Arc<TaskContext>) -> Result<RecordBatch> {
+    let slots = context.session_config().get_extension::<Slots>();
+    if let Some(known) = slots.as_ref().and_then(|s| s.store().kept(id)) {
+        return Ok(known);
+    }
+    let schema = part.schema();
+    let batches = collect(reset_plan_states(part)?.execute(0, context)?).await?;
+    let batch = concat_batches(&schema, &batches)?;
+    if let Some(slots) = slots.filter(|_| batch.get_array_memory_size() <= MOST_KEPT) {
+        slots.store().keep(id, &batch);
+    }
+    Ok(batch)
+}
+
+impl DisplayAs for KeptExec {
+    fn fmt_as(&self, _: DisplayFormatType, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "KeptExec: {}, asked={}", self.id, self.asked.len())
+    }
+}
+
+impl ExecutionPlan for KeptExec {
+    fn name(&self) -> &'static str {
+        "KeptExec"
+    }
+
+    fn properties(&self) -> &Arc<PlanProperties> {
+        self.part.properties()
+    }
+
+    /// None: the part's state is reset when it is run, which is seldom.
+    fn children(&self) -> Vec<&Arc<dyn ExecutionPlan>> {
+        Vec::new()
+    }
+
+    fn apply_expressions(
+        &self,
+        _: &mut dyn FnMut(&Arc<dyn PhysicalExpr>) -> Result<TreeNodeRecursion>,
+    ) -> Result<TreeNodeRecursion> {
+        Ok(TreeNodeRecursion::Continue)
+    }
+
+    fn with_new_children(self: Arc<Self>, _: Vec<Arc<dyn ExecutionPlan>>) -> Result<Arc<dyn ExecutionPlan>> {
+        Ok(self)
+    }
+
+    fn execute(&self, _: usize, context: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
+        let (id, part, asked) = (self.id, Arc::clone(&self.part), self.asked.clone());
+        let schema = self.schema();
+        let held = Arc::clone(&schema);
+        let run = async move {
+            let batch = result(id, part, Arc::clone(&context)).await?;
+            let rows = match context.session_config().get_extension::<Slots>() {
+                // What is too large to be kept has no index either.
+                Some(slots) if slots.store().kept(id).is_some() => slots.rows(&Place::Kept(id), &batch, &asked)?,
+                _ => None,
+            };
+            let out: SendableRecordBatchStream =
+                Box::pin(MemoryStream::try_new(vec![narrowed(&batch, rows.as_ref())?], held, None)?);
+            Ok(out)
+        };
+        Ok(Box::pin(RecordBatchStreamAdapter::new(schema, stream::once(run).try_flatten())))
+    }
+}
