@@ -98,7 +98,9 @@ impl Copies {
             // Under a name that nobody takes for a copy first: what is removed half is none.
             let gone = self.parent.join(".gone.tmp");
             drop(fs::remove_dir_all(&gone));
-            fs::rename(dir, &gone).and_then(|()| fs::remove_dir_all(&gone)).with_context(|| dir.display().to_string())?;
+            fs::rename(dir, &gone)
+                .and_then(|()| fs::remove_dir_all(&gone))
+                .with_context(|| dir.display().to_string())?;
         }
         File::open(&self.parent).and_then(|dir| dir.sync_all()).with_context(|| self.parent.display().to_string())
     }

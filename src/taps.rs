@@ -58,7 +58,8 @@ fn site(args: &Taps, key: &Key) -> anyhow::Result<(Site, Option<String>)> {
     if let Some(copy) = hash.as_deref().and_then(|hash| copies::of(&args.from, hash)) {
         let site = Site::load(Some(&copy), key)?;
         let short = site.hash().get(..16).unwrap_or_default();
-        let note = format!("orders and other site tables are those of that time, from the copy {short} that the run kept");
+        let note =
+            format!("orders and other site tables are those of that time, from the copy {short} that the run kept");
         return Ok((site, Some(note)));
     }
     let site = Site::load(args.site.as_deref(), key)?;

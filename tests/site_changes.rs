@@ -52,7 +52,9 @@ impl Register {
                 fs::rename(site.join("new"), site.join("warrants.csv")).unwrap();
             }
             Self::Database { connection, table } => {
-                let mut script = format!("CREATE TABLE IF NOT EXISTS {table} (number text, imsi text, xid text); TRUNCATE {table}; ");
+                let mut script = format!(
+                    "CREATE TABLE IF NOT EXISTS {table} (number text, imsi text, xid text); TRUNCATE {table}; "
+                );
                 for (number, imsi, xid) in ordered.map(order) {
                     script += &format!("INSERT INTO {table} VALUES ('{number}', '{imsi}', '{xid}'); ");
                 }
@@ -155,7 +157,9 @@ fn night(broker: &str, name: &str, register: &Register) -> (tempfile::TempDir, P
     let before = value(&metrics(port), GOOD);
     register.write(&site, ORDERED[1]);
     // A database may have been asked just before it changed.
-    until("the register is read again", || value(&metrics(port), GOOD) >= before + 2 - u64::from(matches!(register, Register::File)));
+    until("the register is read again", || {
+        value(&metrics(port), GOOD) >= before + 2 - u64::from(matches!(register, Register::File))
+    });
     sensor(&audit(&dir, "second", 3, [2, 3]));
     until("the tap whose order was withdrawn is found", || unlawful(&out).contains(&2));
     if matches!(register, Register::File) {

@@ -113,7 +113,9 @@ fn readme(case: &Case, frames: u64, lacks: &[String]) -> String {
          \x20                   are kept."
     };
     let site = match &case.site_from {
-        Some(_) => ",\n\x20                   from the copy that the run kept: the site had changed since, or was not at hand",
+        Some(_) => {
+            ",\n\x20                   from the copy that the run kept: the site had changed since, or was not at hand"
+        }
         None => "",
     };
     let lacks = if lacks.is_empty() { "nothing".to_owned() } else { lacks.join("\n  ") };

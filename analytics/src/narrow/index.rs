@@ -20,14 +20,15 @@ const SMALL: usize = 256;
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Place {
     Table(String),
-    Kept(usize),
+    /// Its number, and a partition.
+    Kept(usize, usize),
 }
 
 /// What is known of one copy of the site.
 #[derive(Debug, Default)]
 pub(crate) struct Store {
     indexes: Mutex<HashMap<(Place, usize), Arc<Index>>>,
-    kept: Mutex<HashMap<usize, RecordBatch>>,
+    kept: Mutex<HashMap<usize, Arc<[RecordBatch]>>>,
 }
 
 /// Values that one side of a join asks the other for.
@@ -82,13 +83,13 @@ impl Keys {
 
 impl Store {
     /// What a plan gave before.
-    pub(crate) fn kept(&self, id: usize) -> Option<RecordBatch> {
+    pub(crate) fn kept(&self, id: usize) -> Option<Arc<[RecordBatch]>> {
         locked(&self.kept).get(&id).cloned()
     }
 
     /// Keeps what a plan gave.
-    pub(crate) fn keep(&self, id: usize, batch: &RecordBatch) {
-        locked(&self.kept).insert(id, batch.clone());
+    pub(crate) fn keep(&self, id: usize, batches: &Arc<[RecordBatch]>) {
+        locked(&self.kept).insert(id, Arc::clone(batches));
     }
 
     fn index(&self, place: &Place, column: usize, batch: &RecordBatch) -> Result<Arc<Index>> {

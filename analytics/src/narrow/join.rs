@@ -3,16 +3,16 @@ use std::{fmt, sync::Arc};
 
 use arrow::array::{ArrayRef, RecordBatch};
 use datafusion::{
-    common::{Result, tree_node::TreeNodeRecursion},
+    common::{Result, internal_err, tree_node::TreeNodeRecursion},
     execution::{SendableRecordBatchStream, TaskContext},
     physical_expr::PhysicalExpr,
     physical_plan::{
-        DisplayAs, DisplayFormatType, ExecutionPlan, PlanProperties, common::collect, memory::MemoryStream,
-        stream::RecordBatchStreamAdapter,
+        ChildrenPropertiesMode, DisplayAs, DisplayFormatType, ExecutionPlan, PlanProperties, ReplaceChildrenOptions,
+        collect_partitioned, memory::MemoryStream, stream::RecordBatchStreamAdapter,
     },
 };
-use datafusion::physical_plan::{ChildrenPropertiesMode, ReplaceChildrenOptions};
 use futures::{TryStreamExt, stream};
+use tokio::sync::OnceCell;
 
 use super::index::Keys;
 use crate::leaf::Slots;
@@ -27,21 +27,54 @@ pub(super) struct NarrowJoinExec {
     /// 0: left, 1: right.
     first: usize,
     asks: Arc<[Ask]>,
+    /// The join with the rows of that side, none where it has none; made once a run, for whichever partition is asked for first.
+    ready: Arc<OnceCell<Option<Arc<dyn ExecutionPlan>>>>,
 }
 
 impl NarrowJoinExec {
     pub(super) fn new(join: Arc<dyn ExecutionPlan>, first: usize, asks: Vec<Ask>) -> Self {
-        Self { join, first, asks: asks.into() }
+        Self { join, first, asks: asks.into(), ready: Arc::default() }
     }
 
     fn with(&self, join: Arc<dyn ExecutionPlan>) -> Arc<dyn ExecutionPlan> {
-        Arc::new(Self { join, first: self.first, asks: Arc::clone(&self.asks) })
+        Arc::new(Self { join, first: self.first, asks: Arc::clone(&self.asks), ready: Arc::default() })
     }
+}
+
+/// Runs the side that is first, tells its keys, and gives the join of its rows with the other side.
+async fn ready(
+    join: Arc<dyn ExecutionPlan>,
+    first: usize,
+    asks: &[Ask],
+    context: &Arc<TaskContext>,
+) -> Result<Option<Arc<dyn ExecutionPlan>>> {
+    let mut sides: Vec<Arc<dyn ExecutionPlan>> = join.children().into_iter().map(Arc::clone).collect();
+    let Some(side) = sides.get_mut(first) else { return internal_err!("a join has two sides") };
+    let properties = Arc::clone(side.properties());
+    let partitions = collect_partitioned(Arc::clone(side), Arc::clone(context)).await?;
+    let rows = || partitions.iter().flatten().filter(|b| b.num_rows() > 0);
+    if rows().next().is_none() {
+        // Every join that is narrowed gives nothing where the side that runs first has nothing.
+        return Ok(None);
+    }
+    if let Some(slots) = context.session_config().get_extension::<Slots>() {
+        for (number, key) in asks {
+            let values = rows().map(|b| key.evaluate(b)?.into_array(b.num_rows()));
+            slots.ask(*number, Keys::new(values.collect::<Result<Vec<ArrayRef>>>()?));
+        }
+    }
+    *side = Arc::new(HeldExec { partitions, properties });
+    join.replace_children(sides, ReplaceChildrenOptions::new(ChildrenPropertiesMode::Keep)).map(Some)
 }
 
 impl DisplayAs for NarrowJoinExec {
     fn fmt_as(&self, kind: DisplayFormatType, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "NarrowJoinExec: first={}, asks={}, ", ["left", "right"].get(self.first).unwrap_or(&""), self.asks.len())?;
+        write!(
+            f,
+            "NarrowJoinExec: first={}, asks={}, ",
+            ["left", "right"].get(self.first).unwrap_or(&""),
+            self.asks.len()
+        )?;
         self.join.fmt_as(kind, f)
     }
 }
@@ -84,26 +117,16 @@ impl ExecutionPlan for NarrowJoinExec {
 
     fn execute(&self, partition: usize, context: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
         let (join, first, asks) = (Arc::clone(&self.join), self.first, Arc::clone(&self.asks));
-        let schema = self.schema();
+        let (schema, cell) = (self.schema(), Arc::clone(&self.ready));
         let empty = Arc::clone(&schema);
         let run = async move {
-            let mut sides: Vec<Arc<dyn ExecutionPlan>> = join.children().into_iter().map(Arc::clone).collect();
-            let Some(side) = sides.get_mut(first) else { return join.execute(partition, context) };
-            let batches = collect(side.execute(partition, Arc::clone(&context))?).await?;
-            if batches.iter().all(|b| b.num_rows() == 0) {
-                // Every join that is narrowed gives nothing where the side that runs first has nothing.
-                let none: SendableRecordBatchStream = Box::pin(MemoryStream::try_new(Vec::new(), empty, None)?);
-                return Ok(none);
-            }
-            if let Some(slots) = context.session_config().get_extension::<Slots>() {
-                for (number, key) in asks.iter() {
-                    let values = batches.iter().map(|b| key.evaluate(b)?.into_array(b.num_rows()));
-                    slots.ask(*number, Keys::new(values.collect::<Result<Vec<ArrayRef>>>()?));
+            match cell.get_or_try_init(|| ready(join, first, &asks, &context)).await? {
+                Some(join) => join.execute(partition, Arc::clone(&context)),
+                None => {
+                    let none: SendableRecordBatchStream = Box::pin(MemoryStream::try_new(Vec::new(), empty, None)?);
+                    Ok(none)
                 }
             }
-            *side = Arc::new(HeldExec { batches, properties: Arc::clone(side.properties()) });
-            let join = join.replace_children(sides, ReplaceChildrenOptions::new(ChildrenPropertiesMode::Keep))?;
-            join.execute(partition, context)
         };
         let rows = stream::once(run).try_flatten();
         Ok(Box::pin(RecordBatchStreamAdapter::new(schema, rows)))
@@ -113,7 +136,7 @@ impl ExecutionPlan for NarrowJoinExec {
 /// Rows that a side has given already.
 #[derive(Debug)]
 struct HeldExec {
-    batches: Vec<RecordBatch>,
+    partitions: Vec<Vec<RecordBatch>>,
     properties: Arc<PlanProperties>,
 }
 
@@ -147,7 +170,8 @@ impl ExecutionPlan for HeldExec {
         Ok(self)
     }
 
-    fn execute(&self, _: usize, _: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
-        Ok(Box::pin(MemoryStream::try_new(self.batches.clone(), self.schema(), None)?))
+    fn execute(&self, partition: usize, _: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
+        let batches = self.partitions.get(partition).cloned().unwrap_or_default();
+        Ok(Box::pin(MemoryStream::try_new(batches, self.schema(), None)?))
     }
 }

@@ -9,15 +9,16 @@ use std::{
 
 use arrow::{array::RecordBatch, compute::concat_batches};
 use datafusion::{
-    common::{Result, tree_node::TreeNodeRecursion},
+    common::{Result, internal_err, tree_node::TreeNodeRecursion},
     execution::{SendableRecordBatchStream, TaskContext},
     physical_expr::PhysicalExpr,
     physical_plan::{
-        DisplayAs, DisplayFormatType, ExecutionPlan, PlanProperties, common::collect,
+        DisplayAs, DisplayFormatType, ExecutionPlan, PlanProperties, collect_partitioned,
         execution_plan::reset_plan_states, memory::MemoryStream, stream::RecordBatchStreamAdapter,
     },
 };
 use futures::{TryStreamExt, stream};
+use tokio::sync::OnceCell;
 
 use super::index::{Place, narrowed};
 use crate::leaf::{Asked, Slots};
@@ -28,33 +29,40 @@ const MOST_KEPT: usize = 64 << 20;
 /// Numbers of all parts of all plans.
 static NEXT: AtomicUsize = AtomicUsize::new(0);
 
+/// What a part gave, partition by partition.
+type Given = Arc<[RecordBatch]>;
+
 /// The part, whose result the store of the site's copy keeps.
 #[derive(Debug)]
 pub(super) struct KeptExec {
     id: usize,
     part: Arc<dyn ExecutionPlan>,
-    asked: Vec<Asked>,
+    asked: Arc<[Asked]>,
+    /// Of this run.
+    given: Arc<OnceCell<Given>>,
 }
 
 impl KeptExec {
     pub(super) fn new(part: Arc<dyn ExecutionPlan>, asked: Vec<Asked>) -> Self {
-        Self { id: NEXT.fetch_add(1, Ordering::Relaxed), part, asked }
+        Self { id: NEXT.fetch_add(1, Ordering::Relaxed), part, asked: asked.into(), given: Arc::default() }
     }
 }
 
 /// Runs the part, or takes what it gave before.
-async fn result(id: usize, part: Arc<dyn ExecutionPlan>, context: Arc<TaskContext>) -> Result<RecordBatch> {
+async fn given(id: usize, part: Arc<dyn ExecutionPlan>, context: &Arc<TaskContext>) -> Result<Given> {
     let slots = context.session_config().get_extension::<Slots>();
     if let Some(known) = slots.as_ref().and_then(|s| s.store().kept(id)) {
         return Ok(known);
     }
     let schema = part.schema();
-    let batches = collect(reset_plan_states(part)?.execute(0, context)?).await?;
-    let batch = concat_batches(&schema, &batches)?;
-    if let Some(slots) = slots.filter(|_| batch.get_array_memory_size() <= MOST_KEPT) {
-        slots.store().keep(id, &batch);
+    let partitions = collect_partitioned(reset_plan_states(part)?, Arc::clone(context)).await?;
+    let batches = partitions.iter().map(|batches| Ok(concat_batches(&schema, batches)?));
+    let batches = batches.collect::<Result<Given>>()?;
+    let octets: usize = batches.iter().map(RecordBatch::get_array_memory_size).sum();
+    if let Some(slots) = slots.filter(|_| octets <= MOST_KEPT) {
+        slots.store().keep(id, &batches);
     }
-    Ok(batch)
+    Ok(batches)
 }
 
 impl DisplayAs for KeptExec {
@@ -88,19 +96,27 @@ impl ExecutionPlan for KeptExec {
         Ok(self)
     }
 
-    fn execute(&self, _: usize, context: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
-        let (id, part, asked) = (self.id, Arc::clone(&self.part), self.asked.clone());
-        let schema = self.schema();
+    fn reset_state(self: Arc<Self>) -> Result<Arc<dyn ExecutionPlan>> {
+        let (part, asked) = (Arc::clone(&self.part), Arc::clone(&self.asked));
+        Ok(Arc::new(Self { id: self.id, part, asked, given: Arc::default() }))
+    }
+
+    fn execute(&self, partition: usize, context: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
+        let (id, part, asked) = (self.id, Arc::clone(&self.part), Arc::clone(&self.asked));
+        let (schema, cell) = (self.schema(), Arc::clone(&self.given));
         let held = Arc::clone(&schema);
         let run = async move {
-            let batch = result(id, part, Arc::clone(&context)).await?;
+            let batches = cell.get_or_try_init(|| given(id, part, &context)).await?;
+            let Some(batch) = batches.get(partition) else { return internal_err!("no partition {partition}") };
             let rows = match context.session_config().get_extension::<Slots>() {
                 // What is too large to be kept has no index either.
-                Some(slots) if slots.store().kept(id).is_some() => slots.rows(&Place::Kept(id), &batch, &asked)?,
+                Some(slots) if slots.store().kept(id).is_some() => {
+                    slots.rows(&Place::Kept(id, partition), batch, &asked)?
+                }
                 _ => None,
             };
             let out: SendableRecordBatchStream =
-                Box::pin(MemoryStream::try_new(vec![narrowed(&batch, rows.as_ref())?], held, None)?);
+                Box::pin(MemoryStream::try_new(vec![narrowed(batch, rows.as_ref())?], held, None)?);
             Ok(out)
         };
         Ok(Box::pin(RecordBatchStreamAdapter::new(schema, stream::once(run).try_flatten())))

@@ -21,11 +21,7 @@ use std::sync::Arc;
 
 use datafusion::{
     common::{JoinType, NullEquality, Result, tree_node::TreeNodeRecursion},
-    physical_expr::{
-        PhysicalExpr,
-        expressions::Column,
-        scalar_subquery::ScalarSubqueryExpr,
-    },
+    physical_expr::{PhysicalExpr, expressions::Column, scalar_subquery::ScalarSubqueryExpr},
     physical_expr_common::physical_expr::is_volatile,
     physical_plan::{
         ChildrenPropertiesMode, ExecutionPlan, ReplaceChildrenOptions, aggregates::AggregateExec, filter::FilterExec,
@@ -124,10 +120,12 @@ impl Narrowing {
         sides: &[Arc<dyn ExecutionPlan>; 2],
         each: &[Vec<Asked>; 2],
     ) -> Result<(Option<usize>, Vec<Wish>)> {
-        let plain = !join.null_aware && join.null_equality() == NullEquality::NullEqualsNothing && join.fetch().is_none();
+        let plain =
+            !join.null_aware && join.null_equality() == NullEquality::NullEqualsNothing && join.fetch().is_none();
         let mut without = None;
         for (first, (side, asked)) in sides.iter().zip(each).enumerate() {
-            let Some(other) = sides.get(1 - first).filter(|_| plain && may_be_narrowed(*join.join_type(), 1 - first)) else {
+            let Some(other) = sides.get(1 - first).filter(|_| plain && may_be_narrowed(*join.join_type(), 1 - first))
+            else {
                 continue;
             };
             if is_fixed(side)? && !asked.iter().any(|(_, column)| reaches(side, *column)) {

@@ -85,7 +85,9 @@ impl Site {
             let wrong = |message: String| error(&path, None, message);
             let octets = veiled(&name, batch, &mut veil, self.kept).and_then(|b| parquet(&b)).map_err(wrong)?;
             file(&path, &octets).map_err(|e| error(&path, None, e.to_string()))?;
-            tables.push(json!({ "name": name, "rows": batch.num_rows(), "sha256": hex::encode(&Sha256::digest(&octets)) }));
+            tables.push(
+                json!({ "name": name, "rows": batch.num_rows(), "sha256": hex::encode(&Sha256::digest(&octets)) }),
+            );
         }
         let list = json!({
             "site_hash": self.hash,
@@ -137,7 +139,8 @@ pub fn open_kept(dir: &Path, key: Option<&Key>) -> Result<Site, SiteError> {
     let list = dir.join(LIST);
     let bad = |message: &str| error(&list, None, message.to_owned());
     let content = fs::read(&list).map_err(|e| error(&list, None, e.to_string()))?;
-    let told: Value = serde_json::from_slice(&content).map_err(|_| bad("needed the list of a kept copy, had no JSON"))?;
+    let told: Value =
+        serde_json::from_slice(&content).map_err(|_| bad("needed the list of a kept copy, had no JSON"))?;
     let text = |name: &str| told.get(name).and_then(Value::as_str).unwrap_or_default();
     let hash = Some(text("site_hash")).filter(|hash| is_hash(hash)).ok_or_else(|| bad("needed `site_hash`"))?;
     if let Some(key) = key.filter(|key| key.id() != text("key_id")) {
@@ -201,7 +204,10 @@ mod tests {
         write("site.toml", "time_zone = \"Europe/Berlin\"\n");
         write("warrants.csv", REGISTER);
         write("zones.csv", "cidr,zone,rank\n10.0.0.0/8,core,3\n");
-        write("tickets.csv", "id,objects,note\nT-1,pe1;29f28e1c-f230-486a-a860-f5a784ab9172,\"O-7755, call +49 171 5550123\"\n");
+        write(
+            "tickets.csv",
+            "id,objects,note\nT-1,pe1;29f28e1c-f230-486a-a860-f5a784ab9172,\"O-7755, call +49 171 5550123\"\n",
+        );
         let site = Site::load(Some(dir.path()), &key()).unwrap();
         (dir, site)
     }
@@ -220,7 +226,8 @@ mod tests {
         assert_eq!(copy.zones().of("10.1.1.1".parse().unwrap()).and_then(|z| z.rank), Some(3));
         let identifiers = |site: &Site| site.table("warrants").unwrap().project(&[0, 3, 10, 11]).unwrap();
         assert_eq!(identifiers(&copy), identifiers(&site));
-        let lines = |site: &Site| serde_json::to_string(&site.lines(&["warrants".into()], &BTreeSet::new()).unwrap()).unwrap();
+        let lines =
+            |site: &Site| serde_json::to_string(&site.lines(&["warrants".into()], &BTreeSet::new()).unwrap()).unwrap();
         assert_eq!(lines(&copy), lines(&site), "evidence from the copy is evidence from the folder");
         let all = format!("{:?}", copy.tables);
         for raw in ["7755", "4012345", "4711", "29f28e1c", "001010123456789", "00ff", "5550123"] {

@@ -215,9 +215,8 @@ mod tests {
 
     #[test]
     fn files_are_looked_at_every_five_seconds_unless_told() {
-        let read = |text: &str| {
-            read(Path::new("site.toml"), text.as_bytes()).map(|s| s.files).map_err(|e| e.to_string())
-        };
+        let read =
+            |text: &str| read(Path::new("site.toml"), text.as_bytes()).map(|s| s.files).map_err(|e| e.to_string());
         assert_eq!(read("").unwrap(), Refresh { every: Duration::from_secs(5), stale: Duration::from_secs(900) });
         let told = Refresh { every: Duration::from_secs(2), stale: Duration::from_secs(3600) };
         assert_eq!(read("[files]\ncheck = \"2s\"\nstale = \"1h\"\n").unwrap(), told);

@@ -10,15 +10,27 @@ use crate::{leaf::Slots, plan::Planner, rows::Rows};
 
 /// Name, query, and what the plan must hold.
 const QUERIES: [(&str, &str, &str); 24] = [
-    ("inner", "SELECT t.rowid, w.state, w.seq FROM tasking t JOIN warrants w ON w.xid = t.task", "NarrowJoinExec: first=left"),
+    (
+        "inner",
+        "SELECT t.rowid, w.state, w.seq FROM tasking t JOIN warrants w ON w.xid = t.task",
+        "NarrowJoinExec: first=left",
+    ),
     (
         "inner, site first",
         "SELECT t.rowid, w.state, w.seq FROM warrants w JOIN tasking t ON w.xid = t.task WHERE w.seq > 3",
         "NarrowJoinExec: first=right",
     ),
-    ("left", "SELECT t.rowid, w.seq FROM tasking t LEFT JOIN warrants w ON w.xid = t.task AND w.seq % 2 = 0", "NarrowJoinExec"),
+    (
+        "left",
+        "SELECT t.rowid, w.seq FROM tasking t LEFT JOIN warrants w ON w.xid = t.task AND w.seq % 2 = 0",
+        "NarrowJoinExec",
+    ),
     ("right", "SELECT t.rowid, w.seq FROM warrants w RIGHT JOIN tasking t ON w.xid = t.task", "NarrowJoinExec"),
-    ("the site's rows are kept", "SELECT t.rowid, w.seq FROM warrants w LEFT JOIN tasking t ON w.xid = t.task WHERE w.seq % 97 < 3", ""),
+    (
+        "the site's rows are kept",
+        "SELECT t.rowid, w.seq FROM warrants w LEFT JOIN tasking t ON w.xid = t.task WHERE w.seq % 97 < 3",
+        "",
+    ),
     ("full", "SELECT t.rowid, w.seq FROM warrants w FULL JOIN tasking t ON w.xid = t.task", ""),
     (
         "not exists",
@@ -26,7 +38,11 @@ const QUERIES: [(&str, &str, &str); 24] = [
         "NarrowJoinExec",
     ),
     ("not in, with nulls", "SELECT t.rowid FROM tasking t WHERE t.task NOT IN (SELECT w.xid FROM warrants w)", ""),
-    ("not in", "SELECT t.rowid FROM tasking t WHERE t.task NOT IN (SELECT w.xid FROM warrants w WHERE w.xid IS NOT NULL)", ""),
+    (
+        "not in",
+        "SELECT t.rowid FROM tasking t WHERE t.task NOT IN (SELECT w.xid FROM warrants w WHERE w.xid IS NOT NULL)",
+        "",
+    ),
     (
         "exists or",
         "SELECT t.rowid FROM tasking t WHERE t.varbinds > 40 OR EXISTS (SELECT 1 FROM warrants w WHERE w.xid = t.task)",
@@ -72,7 +88,11 @@ const QUERIES: [(&str, &str, &str); 24] = [
         "SELECT w.state, count(*) AS n, max(t.due) AS at FROM warrants w CROSS JOIN (SELECT max(due) AS due FROM tasking) t WHERE w.start <= $start GROUP BY w.state ORDER BY w.state",
         "",
     ),
-    ("null meets null", "SELECT t.rowid, w.seq FROM tasking t JOIN warrants w ON w.liid IS NOT DISTINCT FROM t.liid WHERE w.seq < 40", ""),
+    (
+        "null meets null",
+        "SELECT t.rowid, w.seq FROM tasking t JOIN warrants w ON w.liid IS NOT DISTINCT FROM t.liid WHERE w.seq < 40",
+        "",
+    ),
     (
         "a number of rows",
         "SELECT t.rowid, x.seq FROM tasking t JOIN (SELECT w.xid, w.seq FROM warrants w ORDER BY w.seq LIMIT 60) x ON x.xid = t.task",
@@ -104,15 +124,19 @@ const QUERIES: [(&str, &str, &str); 24] = [
 /// A register that is large enough to be narrowed, with several orders for a task, and some without one.
 fn register() -> Site {
     let order = |i: usize| {
+        let xid = if i % 7 == 3 { String::new() } else { format!("t{}", i % 300) };
+        let liid = if i.is_multiple_of(3) { format!("l{}", i % 90) } else { String::new() };
+        let (state, approvers) = (["approved", "Expired"][i % 2], ["ann", "bob;ann", ""][i % 3]);
+        let end = if i.is_multiple_of(5) { "1970-01-01T00:03:20Z" } else { "" };
         json!({
-            "order": format!("W-{i}"), "xid": if i % 7 == 3 { String::new() } else { format!("t{}", i % 300) },
-            "liid": if i % 3 == 0 { format!("l{}", i % 90) } else { String::new() }, "state": ["approved", "Expired"][i % 2], "seq": i,
-            "approvers": ["ann", "bob;ann", ""][i % 3], "start": format!("1970-01-01T00:0{}:00Z", i % 9),
-            "end": if i % 5 == 0 { "1970-01-01T00:03:20Z" } else { "" },
+            "order": format!("W-{i}"), "xid": xid, "liid": liid, "state": state, "seq": i, "approvers": approvers,
+            "start": format!("1970-01-01T00:0{}:00Z", i % 9), "end": end,
         })
     };
     let element = |i: usize| json!({ "name": format!("e{i}"), "address": format!("10.9.{}.{}", i / 200, i % 200), "x1_port": i % 3000 });
-    site(json!({ "warrants": (0..900).map(order).collect::<Vec<_>>(), "elements": (0..600).map(element).collect::<Vec<_>>() }))
+    site(
+        json!({ "warrants": (0..900).map(order).collect::<Vec<_>>(), "elements": (0..600).map(element).collect::<Vec<_>>() }),
+    )
 }
 
 /// Rows of a window: none, few or many.
@@ -167,7 +191,7 @@ fn another_copy_of_the_site_begins_anew() {
     let sql = "SELECT t.rowid AS rowid, h.n, t.actor, t.due AS at FROM tasking t CROSS JOIN (SELECT count(*) AS n FROM warrants w) h WHERE h.n > 1";
     let orders = |n: usize| site(json!({ "warrants": vec![json!({ "order": "W", "xid": "b" }); n] }));
     let mut engine = engine(&[rule("A-1", sql, window(10 * SECOND, 0, 0))], orders(1));
-    let mut found = |engine: &mut Engine, second: i64| {
+    let found = |engine: &mut Engine, second: i64| {
         let row = tasking(second, second.unsigned_abs(), &json!({}));
         engine.push(TableId::Tasking, batch(TableId::Tasking, &[row]), None).unwrap();
         engine.advance((second + 10) * SECOND).unwrap().len()

@@ -177,7 +177,11 @@ fn an_address_meets_the_pseudonym_that_rows_and_register_hold() {
         held.arrivals(i64::MIN, |_| true).unwrap();
         held.settle(i64::MAX).unwrap();
         let slots = HashMap::from([("tasking".to_owned(), held.window(TableId::Tasking, 0, i64::MAX).unwrap())]);
-        text(&planner.run(&mut planner.sql(sql, &BTreeMap::new()).unwrap(), Slots::new(slots, Arc::default()), (0, 0)).unwrap())
+        text(
+            &planner
+                .run(&mut planner.sql(sql, &BTreeMap::new()).unwrap(), Slots::new(slots, Arc::default()), (0, 0))
+                .unwrap(),
+        )
     };
     assert_eq!(run(&site(json!({}))), ["true|false"]);
     assert_eq!(run(&Site::default()), ["null|null"], "without a key no address has a pseudonym");

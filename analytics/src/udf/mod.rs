@@ -24,8 +24,8 @@ use datafusion::{
     logical_expr::{ColumnarValue, ScalarFunctionImplementation, Volatility, create_udf},
 };
 use lidr_schema::{Cidr, Ip, Key, Kind};
-pub use zones::{Zone, Zones};
 pub(crate) use zones::ZonesNow;
+pub use zones::{Zone, Zones};
 
 const SIXTEEN: DataType = DataType::FixedSizeBinary(16);
 
@@ -63,7 +63,13 @@ pub(crate) fn register(context: &SessionContext, zones: &Arc<ZonesNow>, key: Opt
     add("pseudonym_of_ip", vec![SIXTEEN], SIXTEEN, pure, each(1, move |a| pseudonym_of_ip(key.as_ref(), a)));
     add("each_in", vec![DataType::Utf8, DataType::Utf8], DataType::Boolean, pure, each(2, lists::each_in));
     let map = Arc::clone(zones);
-    add("week_hour", vec![time.clone()], DataType::Int64, pure, each(1, move |a| hours::week_hour(map.get().time_zone(), a)));
+    add(
+        "week_hour",
+        vec![time.clone()],
+        DataType::Int64,
+        pure,
+        each(1, move |a| hours::week_hour(map.get().time_zone(), a)),
+    );
     let map = Arc::clone(zones);
     add(
         "in_hours",
