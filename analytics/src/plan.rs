@@ -196,6 +196,15 @@ impl Planner {
         self.sql(&text, &BTreeMap::new())
     }
 
+    /// The same query over whole tables, for tests.
+    #[cfg(test)]
+    pub(crate) fn whole(&self, text: &str) -> Plan {
+        let text = fill(text, &BTreeMap::new()).unwrap();
+        let physical = async { self.context.sql(&text).await.unwrap().create_physical_plan().await.unwrap() };
+        let physical = self.runtime.block_on(physical);
+        Plan { schema: physical.schema(), physical, tables: BTreeSet::new(), direct: BTreeSet::new() }
+    }
+
     fn finish(&self, frame: DataFrame) -> Result<Plan, String> {
         let (tables, direct) = scanned(frame.logical_plan()).map_err(|e| one_line(&e))?;
         let physical = self.runtime.block_on(frame.create_physical_plan()).map_err(|e| one_line(&e))?;
