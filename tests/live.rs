@@ -59,9 +59,10 @@ impl Running {
 
     /// Ends it within ten seconds, with exit status 0.
     pub(crate) fn end(self) {
-        let began = Instant::now();
-        stop(self.child);
-        assert!(began.elapsed() < Duration::from_secs(10), "took {:?}", began.elapsed());
+        let (began, log) = (Instant::now(), self.log);
+        let ended = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| stop(self.child)));
+        let said = fs::read_to_string(&log).unwrap();
+        assert!(ended.is_ok() && began.elapsed() < Duration::from_secs(10), "took {:?}: {said}", began.elapsed());
     }
 }
 

@@ -307,7 +307,10 @@ fn reader_thread(
             }
         }
     }
-    send(&mut shares, hands, clock);
+    // Without a packet there is no clock that could move anything.
+    if clock > i64::MIN {
+        send(&mut shares, hands, clock);
+    }
     reader.end();
     let _ = tell.send(Told::Own(Own::take(&mut reader), i64::MAX, Box::default()));
     Ok((reader, clock))

@@ -130,6 +130,14 @@ fn the_clock_goes_on_though_nothing_comes() {
 }
 
 #[test]
+fn a_run_that_ends_before_it_heard_anything_ends() {
+    for workers in [1, 2] {
+        let (lines, summary) = lines_from(heard(Vec::new()), workers);
+        assert_eq!((lines.tables.len(), summary.packets, summary.clock), (0, 0, i64::MIN), "{workers} workers");
+    }
+}
+
+#[test]
 fn a_time_far_from_this_machines_does_not_start_the_clock() {
     let mut absurd = heard(told(&[datagram(5 * S, Dir::Src, [1, 2], b"x")], 1));
     let clock = absurd.next_block(&mut Vec::new()).unwrap().unwrap();
@@ -179,7 +187,7 @@ fn messages_over_udp_and_tcp_become_rows_with_listener_and_number() {
         udp.send(b"<134>Nov 20 02:13:05 lims1 lims: clerk7 went home").unwrap();
         udp.send(b"exported 2 orders by clerk8").unwrap();
         let counted = "<134>1 - h a - - - exported 3 orders by clerk9";
-        write!(tcp, "{} {counted}<134>1 - h a - - - exported 4 orders by clerk10\n", counted.len()).unwrap();
+        writeln!(tcp, "{} {counted}<134>1 - h a - - - exported 4 orders by clerk10", counted.len()).unwrap();
     });
     let mut rows = lines.columns("tasking", &["file", "frame", "actor_name", "varbinds", "decoder"]);
     rows.sort();
