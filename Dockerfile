@@ -6,7 +6,7 @@ COPY . .
 RUN cargo build --release --locked --bin lidr
 
 FROM debian:bookworm-slim
-RUN apt-get update -qq && apt-get install -y -qq --no-install-recommends libssl3 ca-certificates && rm -rf /var/lib/apt/lists/* \
+RUN apt-get update -qq && apt-get install -y -qq --no-install-recommends libssl3 libpcap0.8 ca-certificates && rm -rf /var/lib/apt/lists/* \
     && useradd --system --home-dir /var/lib/lidr --create-home lidr
 COPY --from=build /src/target/release/lidr /usr/local/bin/lidr
 USER lidr

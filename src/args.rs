@@ -5,6 +5,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub(crate) use crate::{
     args_evidence::{At, Evidence, EvidenceVerb, Explain, Verify},
+    args_live::{Hear, Live},
     args_report::{Certification, Report},
 };
 
@@ -42,8 +43,10 @@ pub(crate) enum Shape {
 pub(crate) enum Verb {
     /// Judge captures and record files: no broker, no root, no configuration
     Replay(Replay),
-    /// Decode captures and record files and produce the rows to Kafka
+    /// Decode captures and record files, or what is heard live, and produce the rows to Kafka
     Sensor(Sensor),
+    /// Judge what interfaces and syslog bring, in one process and without a broker
+    Live(Live),
     /// Consume rows from Kafka and judge them
     Watch(Watch),
     /// Judge a Parquet lake that `--lake` wrote, or query it
@@ -111,13 +114,9 @@ pub(crate) struct KeyArgs {
     pub(crate) key_file: Option<PathBuf>,
 }
 
-/// What is decoded, and how.
+/// How something is decoded.
 #[derive(Debug, Args)]
 pub(crate) struct Decode {
-    /// Captures (pcap, pcapng, `-` for standard input) and record files (NDJSON, CSV, syslog that a mapping takes by its name),
-    /// plain, .gz or .zst; NAME=FILE puts one under another sensor
-    #[arg(required = true, value_name = "INPUT")]
-    pub(crate) inputs: Vec<String>,
     /// Folder of mapping files for record files, besides `sources` of the site folder
     #[arg(long, value_name = "DIR")]
     pub(crate) sources: Vec<PathBuf>,
@@ -135,6 +134,10 @@ pub(crate) struct Decode {
 /// `lidr replay`
 #[derive(Debug, Args)]
 pub(crate) struct Replay {
+    /// Captures (pcap, pcapng, `-` for standard input) and record files (NDJSON, CSV, syslog that a mapping takes by its name),
+    /// plain, .gz or .zst; NAME=FILE puts one under another sensor
+    #[arg(required = true, value_name = "INPUT")]
+    pub(crate) inputs: Vec<String>,
     #[command(flatten)]
     pub(crate) decode: Decode,
     #[command(flatten)]
@@ -177,6 +180,11 @@ pub(crate) struct Broker {
 /// `lidr sensor`
 #[derive(Debug, Args)]
 pub(crate) struct Sensor {
+    /// Captures and record files, as for `lidr replay`; none where it is live
+    #[arg(value_name = "INPUT")]
+    pub(crate) inputs: Vec<String>,
+    #[command(flatten)]
+    pub(crate) hear: Hear,
     #[command(flatten)]
     pub(crate) decode: Decode,
     #[command(flatten)]
@@ -355,7 +363,7 @@ pub(crate) struct Demo {
     pub(crate) background: u64,
 }
 
-fn address(text: &str) -> Result<SocketAddr, String> {
+pub(crate) fn address(text: &str) -> Result<SocketAddr, String> {
     let full = if text.starts_with(':') || !text.contains(':') {
         format!("127.0.0.1:{}", text.trim_start_matches(':'))
     } else {
@@ -373,7 +381,7 @@ pub(crate) fn time(text: &str) -> Result<i64, String> {
     lidr_analytics::time::parse_rfc3339(text).ok_or_else(|| format!("needed an RFC 3339 time, had `{text}`"))
 }
 
-fn period(text: &str) -> Result<i64, String> {
+pub(crate) fn period(text: &str) -> Result<i64, String> {
     let length = lidr_rules::duration(text).filter(|length| *length >= 1_000_000);
     length.ok_or_else(|| format!("needed a time of a second or more, such as 1h or 1d, had `{text}`"))
 }
@@ -382,7 +390,7 @@ fn whole<T: FromStr>(text: &str) -> Result<T, String> {
     text.parse().map_err(|_| format!("needed a whole number, had `{text}`"))
 }
 
-fn above_zero<T: FromStr + PartialOrd + From<u8>>(text: &str) -> Result<T, String> {
+pub(crate) fn above_zero<T: FromStr + PartialOrd + From<u8>>(text: &str) -> Result<T, String> {
     whole(text).ok().filter(|n| *n > T::from(0)).ok_or_else(|| format!("needed a whole number above 0, had `{text}`"))
 }
 

@@ -131,6 +131,14 @@ pub(crate) fn config(
     Ok(Config { ports, ..Config::new(sensor, workers, key.clone(), &epoch) })
 }
 
+/// The run over live inputs: each is a run of its own.
+pub(crate) fn live_config(args: &Decode, sensor: &str, key: &Key, names: &[String]) -> anyhow::Result<Config> {
+    let ports = Ports::read(&args.ports).map_err(|e| anyhow::anyhow!("--port: {e}"))?;
+    let started = UNIX_EPOCH.elapsed().map_or(0, |d| d.as_micros());
+    let epoch = source::epoch(&[], "", &format!("live {started} {sensor} {} {}", names.join(","), ports.text()))?;
+    Ok(Config { ports, ..Config::new(sensor, workers(args.workers), key.clone(), &epoch) })
+}
+
 /// The lake that a sensor's run writes.
 pub(crate) fn lake(dir: &Path, config: &Config, key: &Key) -> anyhow::Result<LakeSink> {
     let made = LakeSink::create(dir, LakeOptions::new(&config.sensor, &config.epoch, key.id()));

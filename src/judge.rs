@@ -37,7 +37,6 @@ pub(crate) struct Judging {
     /// Called with every finding that is written.
     also: Option<Hear>,
     /// Reads the site's tables again.
-    #[cfg(feature = "kafka")]
     refresher: Option<crate::refresh::Refresher>,
     /// Greatest due or promise so far: the end of the input for rules that argue from absence.
     end: i64,
@@ -69,7 +68,6 @@ impl Judging {
             rows: BTreeMap::new(),
             range,
             also: None,
-            #[cfg(feature = "kafka")]
             refresher: None,
             end: i64::MIN,
         })
@@ -82,14 +80,12 @@ impl Judging {
     }
 
     /// Judges with the site's tables as they are read again.
-    #[cfg(feature = "kafka")]
     pub(crate) fn refreshed(mut self, refresher: Option<crate::refresh::Refresher>) -> Self {
         self.refresher = refresher;
         self
     }
 
     /// Takes a new copy of the site's tables, or notes that the one at hand is stale, before windows are judged.
-    #[cfg(feature = "kafka")]
     fn refresh(&mut self, watermark: i64) -> anyhow::Result<()> {
         let news = self.refresher.as_mut().map(|r| r.news(watermark > i64::MIN)).unwrap_or_default();
         if let Some(site) = news.site {
@@ -124,7 +120,6 @@ impl Judging {
     pub(crate) fn watermark(&mut self, watermark: i64) -> anyhow::Result<()> {
         if watermark < i64::MAX {
             self.end = self.end.max(watermark);
-            #[cfg(feature = "kafka")]
             self.refresh(watermark)?;
         }
         let findings = self.engine.advance(watermark)?;

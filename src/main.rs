@@ -3,6 +3,7 @@
 mod account;
 mod args;
 mod args_evidence;
+mod args_live;
 mod args_report;
 mod bench;
 mod case;
@@ -12,21 +13,24 @@ mod demo;
 mod evidence;
 mod explain;
 mod folder;
+mod hear;
 mod hunt;
 mod inputs;
 mod judge;
 mod key;
+mod live;
 mod out;
-#[cfg(feature = "kafka")]
 mod refresh;
 mod replay;
 mod report;
+mod rights;
 mod rules;
 #[cfg(feature = "kafka")]
 mod sensor;
 mod settings;
 mod simulate;
 mod sources;
+mod stop;
 mod take;
 mod taps;
 #[cfg(feature = "kafka")]
@@ -68,6 +72,7 @@ fn run(cli: Cli, properties: &Properties) -> anyhow::Result<ExitCode> {
         Verb::Simulate(args) => simulate::run(&args),
         Verb::Bench(args) => bench::run(&args),
         Verb::Demo(args) => demo::run(&args),
+        Verb::Live(args) => live::run(&args, quiet),
         #[cfg(feature = "kafka")]
         Verb::Sensor(args) => sensor::run(&args, properties, quiet),
         #[cfg(feature = "kafka")]

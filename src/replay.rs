@@ -30,12 +30,13 @@ use serde_json::{Value, json};
 use crate::{account, args::Replay, inputs, judge::Judging, key};
 
 /// What a sensor's thread sends.
-enum Event {
+pub(crate) enum Event {
     Rows(TableId, RecordBatch),
     Floor(i64),
 }
 
-struct Channel(SyncSender<Event>);
+/// Hands everything to whoever judges.
+pub(crate) struct Channel(pub(crate) SyncSender<Event>);
 
 impl Sink for Channel {
     fn rows(&mut self, table: TableId, batch: RecordBatch) -> Result<(), SinkError> {
@@ -52,7 +53,7 @@ pub(crate) fn run(args: &Replay, quiet: bool) -> anyhow::Result<ExitCode> {
     let site = Site::load(args.judge.site.as_deref(), &key)?;
     let sensor = inputs::sensor_name(args.decode.name.as_deref(), &site);
     let sources = inputs::sources(&args.decode, args.judge.site.as_deref(), &site, &key)?;
-    let (sensors, unreadable) = inputs::readable(inputs::by_sensor(&args.decode.inputs, &sensor), &sources)?;
+    let (sensors, unreadable) = inputs::readable(inputs::by_sensor(&args.inputs, &sensor), &sources)?;
     let bar = bar(&sensors, quiet);
     let opened = open(args, sensors, &sources, &key)?;
     let mut judging = Judging::start(&args.judge, args.range, &key, site, None)?;

@@ -1,14 +1,10 @@
 //! `lidr watch`: rows from Kafka, judged as they come.
 use std::{
     process::ExitCode,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
     time::{Duration, Instant},
 };
 
-use anyhow::{Context, bail};
+use anyhow::bail;
 use lidr_analytics::{
     Site,
     kafka::{Consumed, FindingProducer, Source, SourceOptions},
@@ -25,6 +21,7 @@ use crate::{
     refresh::{self, Refresher},
     sensor::all_properties,
     settings::Properties,
+    stop,
     take::Taker,
 };
 
@@ -65,7 +62,7 @@ pub(crate) fn run(args: &Watch, properties: &Properties, quiet: bool) -> anyhow:
         producer = Some(std::rc::Rc::clone(&made));
         judging = judging.also(Box::new(move |finding| Ok(made.send(finding)?)));
     }
-    let stop = stop_on_signal()?;
+    let stop = stop::on_signal()?;
     let metrics = judging.metrics.clone();
     let ended = source.run(&mut Taker(&mut judging), &stop, &mut |c| tell(metrics.as_deref(), c))?;
     if let Some(end) = ended {
@@ -93,24 +90,4 @@ fn tell(metrics: Option<&Metrics>, c: &Consumed) {
         ];
         metrics.consumed(counts, &c.lag);
     }
-}
-
-/// Set by SIGINT or SIGTERM: reading stops after the message at hand, and what was found is written.
-fn stop_on_signal() -> anyhow::Result<Arc<AtomicBool>> {
-    let stop = Arc::new(AtomicBool::new(false));
-    let seen = Arc::clone(&stop);
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
-    let wait = move || {
-        runtime.block_on(async {
-            let term = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate());
-            let Ok(mut term) = term else { return };
-            tokio::select! {
-                _ = tokio::signal::ctrl_c() => {}
-                _ = term.recv() => {}
-            }
-        });
-        seen.store(true, Ordering::Relaxed);
-    };
-    std::thread::Builder::new().name("signals".to_owned()).spawn(wait).context("signal thread")?;
-    Ok(stop)
 }

@@ -24,6 +24,10 @@ mod layering;
 #[cfg(test)]
 mod lidr;
 #[cfg(test)]
+mod live;
+#[cfg(test)]
+mod live_wire;
+#[cfg(test)]
 mod ocsf;
 #[cfg(test)]
 mod postgres;

@@ -1,6 +1,6 @@
 //! What lidr tells Prometheus (contracts: metrics).
 //!
-//! Labels come from closed sets: sensor, table, protocol, reason, code, severity, topic, partition, stage. Never an address, user,
+//! Labels come from closed sets: sensor, interface (or listener), table, protocol, reason, code, severity, topic, partition, stage. Never an address, user,
 //! task or selector. `dashboards/metrics.txt` is the committed list; a test compares it.
 use std::{
     collections::BTreeMap,
@@ -24,6 +24,8 @@ pub struct Metrics {
     registry: Registry,
     packets: IntCounterVec,
     bytes: IntCounterVec,
+    live_packets: IntCounterVec,
+    live_lost: IntCounterVec,
     records: IntCounterVec,
     rows: IntCounterVec,
     skipped: IntCounterVec,
@@ -83,6 +85,16 @@ impl Metrics {
         Ok(Self {
             packets: counters("lidr_packets_total", "Packets read.", &["sensor"])?,
             bytes: counters("lidr_packet_bytes_total", "Octets of packets read, as on the wire.", &["sensor"])?,
+            live_packets: counters(
+                "lidr_live_packets_total",
+                "Packets captured live, by interface.",
+                &["sensor", "interface"],
+            )?,
+            live_lost: counters(
+                "lidr_live_lost_total",
+                "What came to an interface or listener and was not decoded, by where it was lost.",
+                &["sensor", "interface", "reason"],
+            )?,
             records: counters(
                 "lidr_records_total",
                 "Records of record files: mapped, skipped, malformed.",
@@ -222,6 +234,9 @@ impl Metrics {
                 raise(&counters.with_label_values(&[labels, &[label]].concat()), n.as_u64().unwrap_or_default());
             }
         };
+        for input in account.get("inputs").and_then(Value::as_array).into_iter().flatten() {
+            self.live(sensor, input);
+        }
         if let Some(records) = account.get("records") {
             let count = |name: &str| match records.get(name) {
                 Some(Value::Object(by_reason)) => by_reason.values().filter_map(Value::as_u64).sum(),
@@ -235,6 +250,20 @@ impl Metrics {
         each("skipped", &self.skipped, &[sensor]);
         each("oddities", &self.oddities, &[sensor]);
         each("dropped", &self.dropped, &[sensor, "ingest"]);
+    }
+
+    /// The account of one input, where it is live: names of files are no labels.
+    fn live(&self, sensor: &str, input: &Value) {
+        let Some(name) = input.get("path").and_then(Value::as_str).filter(|_| input.get("live").is_some()) else {
+            return;
+        };
+        let number = |value: Option<&Value>| value.and_then(Value::as_u64).unwrap_or_default();
+        if input.get("records").is_none() {
+            raise(&self.live_packets.with_label_values(&[sensor, name]), number(input.get("packets")));
+        }
+        for (reason, n) in input.get("lost").and_then(Value::as_object).into_iter().flatten() {
+            raise(&self.live_lost.with_label_values(&[sensor, name, reason]), number(Some(n)));
+        }
     }
 
     /// What a sensor has sent to Kafka.
@@ -311,7 +340,7 @@ mod tests {
         metrics.site_age(std::time::Duration::from_secs(61));
         metrics.site_read(false);
         let account = serde_json::json!({
-            "packets": 5, "bytes": 500, "records": {"read": 3, "mapped": 2, "malformed": 0, "skipped": {"logout": 1}}, "rows": {"flow": 2}, "skipped": {"arp": 1}, "oddities": {"gap": 1}, "dropped": {"flow_table": 1},
+            "packets": 5, "bytes": 500, "inputs": [{"path": "secret.pcap"}, {"path": "eth0", "live": true, "packets": 5, "lost": {"queue": 2}}], "records": {"read": 3, "mapped": 2, "malformed": 0, "skipped": {"logout": 1}}, "rows": {"flow": 2}, "skipped": {"arp": 1}, "oddities": {"gap": 1}, "dropped": {"flow_table": 1},
         });
         metrics.progress("tap1", &account);
         metrics.progress("tap1", &account);
@@ -373,6 +402,11 @@ mod tests {
             "the second sensor's are its own: {page}"
         );
         assert!(page.contains("lidr_watermark_delay_seconds 4\n"), "{page}");
+        assert!(
+            page.contains("lidr_live_lost_total{interface=\"eth0\",reason=\"queue\",sensor=\"tap1\"} 2\n"),
+            "{page}"
+        );
+        assert!(!page.contains("secret.pcap"), "files are no labels: {page}");
         for line in page.lines().filter(|l| l.starts_with("# TYPE")) {
             let mut words = line.split(' ').skip(2);
             let (name, kind) = (words.next().unwrap(), words.next().unwrap());

@@ -5,3 +5,4 @@
 pub mod measure;
 pub mod rows;
 pub mod usage;
+pub mod wire;

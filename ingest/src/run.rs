@@ -166,6 +166,10 @@ impl Run<'_> {
             bytes: inputs.iter().map(|i| i.bytes).sum(),
             records: Records::of(&inputs),
             rows: self.order.rows.iter().map(|(t, n)| (t.name().to_owned(), *n)).collect(),
+            dropped: inputs.iter().fold(Default::default(), |mut all, input| {
+                add(&mut all, &input.lost);
+                all
+            }),
             inputs,
             ..Summary::default()
         };
@@ -189,7 +193,8 @@ fn alone(
         worker.records(&records);
         records.clear();
         clock = now;
-        if since + reader.waiting() >= config.chunk || worker.waiting() >= config.chunk {
+        let enough = since + reader.waiting() >= config.chunk || worker.waiting() >= config.chunk;
+        if reader.is_time() || enough {
             since = 0;
             worker.tick(clock);
             let chunk = worker.take(clock);
@@ -290,7 +295,7 @@ fn reader_thread(
                 share.push(record);
             }
         }
-        if since + reader.waiting() >= chunk {
+        if reader.is_time() || since + reader.waiting() >= chunk {
             since = 0;
             if !send(&mut shares, hands, clock) {
                 return Ok((reader, clock));
@@ -302,7 +307,10 @@ fn reader_thread(
             }
         }
     }
-    send(&mut shares, hands, clock);
+    // Without a packet there is no clock that could move anything.
+    if clock > i64::MIN {
+        send(&mut shares, hands, clock);
+    }
     reader.end();
     let _ = tell.send(Told::Own(Own::take(&mut reader), i64::MAX, Box::default()));
     Ok((reader, clock))

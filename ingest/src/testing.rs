@@ -113,7 +113,11 @@ pub(crate) fn lines(packets: &[Packet], workers: usize) -> (Lines, Summary) {
 
 /// Rows of these inputs with so many workers.
 pub(crate) fn lines_of(inputs: &[Input], sources: Option<&Arc<Sources>>, workers: usize) -> (Lines, Summary) {
-    let reader = Reader::open_with(inputs, sources).unwrap();
+    lines_from(Reader::open_with(inputs, sources).unwrap(), workers)
+}
+
+/// Rows of what a reader gives.
+pub(crate) fn lines_from(reader: Reader, workers: usize) -> (Lines, Summary) {
     let key = Key::from_hex(&"0b".repeat(32)).unwrap();
     // Promises as often as the reader allows, so that a row due too early cannot hide.
     let config = Config { chunk: 1, ..Config::new("here", workers, key, "test") };

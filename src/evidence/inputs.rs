@@ -143,7 +143,8 @@ fn known(input: &Value) -> Known {
     Known {
         now: Some(PathBuf::from(&path)).filter(|p| p.is_file()),
         capture: text(input, "/capture"),
-        size: input.get("size").and_then(Value::as_u64),
+        // What was heard live is in no file, unless somebody else kept one.
+        size: input.get("size").and_then(Value::as_u64).filter(|_| input.get("live").is_none()),
         sha256: own("/sha256"),
         hash: None,
         path,

@@ -70,13 +70,28 @@ struct Reading<'r> {
 
 impl Reading<'_> {
     fn mapping(&mut self, doc: &Node, file: &str, name: &str, text: &str) -> Option<Mapping> {
-        const KEYS: [&str; 10] =
-            ["title", "description", "format", "files", "delimiter", "columns", "time", "patterns", "skip", "rows"];
+        const KEYS: [&str; 11] = [
+            "title",
+            "description",
+            "format",
+            "files",
+            "listeners",
+            "delimiter",
+            "columns",
+            "time",
+            "patterns",
+            "skip",
+            "rows",
+        ];
         self.keys(doc, &KEYS)?;
         let title = self.needed(doc, "title")?.scalar().unwrap_or_default();
         let format = self.needed(doc, "format").and_then(|n| self.format(n))?;
-        let globs = self.needed(doc, "files").map(|n| self.words(n)).unwrap_or_default();
-        let globs = globs.into_iter().filter_map(|(_, g)| Some((g.clone(), Glob::new(&g)?))).collect();
+        let globs = if doc.get("listeners").is_none() { self.needed(doc, "files") } else { doc.get("files") };
+        let globs = self.globs(globs);
+        let listeners = self.globs(doc.get("listeners"));
+        if let Some(node) = doc.get("listeners").filter(|_| format != Format::Syslog) {
+            self.report.error(node.line, "`listeners` hear syslog: needed `format: syslog`");
+        }
         let header = doc.get("columns").map(|n| self.words(n).into_iter().map(|(_, word)| word).collect());
         let (time, time_fields) = self.record_time(doc, format)?;
         let patterns = self.list(doc, "patterns").iter().filter_map(|n| self.pattern(n)).collect();
@@ -92,6 +107,7 @@ impl Reading<'_> {
             text: text.to_owned(),
             format,
             globs,
+            listeners,
             delimiter: self.delimiter(doc)?,
             header,
             time,
@@ -103,6 +119,11 @@ impl Reading<'_> {
         };
         self.known_fields(&mapping);
         Some(mapping)
+    }
+
+    fn globs(&mut self, node: Option<&Node>) -> Vec<(String, Glob)> {
+        let words = node.map(|n| self.words(n)).unwrap_or_default();
+        words.into_iter().filter_map(|(_, g)| Some((g.clone(), Glob::new(&g)?))).collect()
     }
 
     fn format(&mut self, node: &Node) -> Option<Format> {

@@ -49,6 +49,11 @@ impl<'a> Fields<'a> {
         Ok(fields)
     }
 
+    /// Adds a field that the record itself does not have; what it has goes first.
+    pub(super) fn also(&mut self, name: &'static str, text: String) {
+        self.groups.push((name, text));
+    }
+
     /// The groups of the first pattern that matches.
     fn matched(&self, mapping: &'a Mapping) -> Vec<(&'a str, String)> {
         for pattern in &mapping.patterns {

@@ -77,7 +77,10 @@ pub struct Mapping {
     /// The file's text.
     pub(super) text: String,
     pub(super) format: Format,
+    /// Files that it is for, by name.
     pub(super) globs: Vec<(String, Glob)>,
+    /// Listeners that it is for, by name.
+    pub(super) listeners: Vec<(String, Glob)>,
     pub(super) delimiter: u8,
     /// Names of CSV cells, where no header line gives them.
     pub(super) header: Option<Vec<String>>,

@@ -4,11 +4,13 @@
 //! a mapping file, one a source: `sources/*.yml` of the site folder, folders of `--sources`, and a few that come with lidr (the
 //! `sources/` folder of the project) for shapes that such systems export. A file's name chooses the mapping by its globs; those of
 //! the site come before lidr's own, and two that both take a name are an error. Rows have the file's name and the line as their
-//! origin, run through the same clock as packets and stand in the same row order.
+//! origin, run through the same clock as packets and stand in the same row order. Syslog that a listener hears goes through the same
+//! mappings (`heard`).
 mod cell;
 mod compile;
 mod fields;
 mod glob;
+mod heard;
 mod lines;
 mod mapping;
 mod mask;
@@ -26,6 +28,7 @@ use std::{
     sync::Arc,
 };
 
+pub(crate) use heard::Listener;
 use lidr_schema::{Ip, Key, problem::Problem};
 pub use mapping::Mapping;
 pub(crate) use row::Cells;
@@ -111,6 +114,13 @@ impl Sources {
         Ok(None)
     }
 
+    /// The mappings for a listener of that name, in the order in which a message is offered to them: the site's first, by their
+    /// files' names.
+    pub(crate) fn listening(&self, name: &str) -> Vec<Arc<Mapping>> {
+        let takes = |m: &&Arc<Mapping>| m.listeners.iter().any(|(_, glob)| glob.is_match(name));
+        self.tiers.iter().flatten().filter(takes).cloned().collect()
+    }
+
     /// The globs that were tried, for a message.
     #[must_use]
     pub fn tried(&self) -> String {
@@ -131,10 +141,15 @@ impl Sources {
         text
     }
 
-    /// Name, title and globs of every mapping, the site's first.
+    /// Name, title and globs (of files, of listeners) of every mapping, the site's first.
     pub fn list(&self) -> impl Iterator<Item = (&str, &str, String)> {
-        let globs = |m: &Arc<Mapping>| m.globs.iter().map(|(g, _)| g.as_str()).collect::<Vec<_>>().join(", ");
-        self.tiers.iter().flatten().map(move |m| (m.name.as_str(), m.title.as_str(), globs(m)))
+        let names = |globs: &[(String, _)]| globs.iter().map(|(g, _)| g.clone()).collect::<Vec<_>>().join(", ");
+        let takes = move |m: &Mapping| match (names(&m.globs), names(&m.listeners)) {
+            (files, listeners) if listeners.is_empty() => files,
+            (files, listeners) if files.is_empty() => format!("listeners {listeners}"),
+            (files, listeners) => format!("{files}; listeners {listeners}"),
+        };
+        self.tiers.iter().flatten().map(move |m| (m.name.as_str(), m.title.as_str(), takes(m)))
     }
 
     /// The file of the mapping of that name, and its text.

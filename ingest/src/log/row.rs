@@ -99,6 +99,7 @@ impl Mapping {
         making: &mut Making<'_>,
         cells: &mut Cells,
     ) -> Result<(), Bad> {
+        let mut unresolved = 0;
         for source in &column.sources {
             let Some(text) = self.text(column.name, source, fields)? else { continue };
             return match column.cell {
@@ -114,13 +115,18 @@ impl Mapping {
                 cell => {
                     match cell::plain(table.name(), column.name, cell, &text, making.hosts) {
                         Ok(Plain::Value(value)) => drop(cells.insert(column.name.to_owned(), value)),
-                        Ok(Plain::Unresolved) => making.unresolved += 1,
+                        // Another source may know the address.
+                        Ok(Plain::Unresolved) => {
+                            unresolved = 1;
+                            continue;
+                        }
                         Err(needed) => return Err(self.unfit(column.name, source, needed, &text)),
                     }
                     Ok(())
                 }
             };
         }
+        making.unresolved += unresolved;
         Ok(())
     }
 

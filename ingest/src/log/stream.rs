@@ -58,6 +58,17 @@ pub struct RecordCounts {
     pub first_malformed: Vec<String>,
 }
 
+impl RecordCounts {
+    /// Counts a record that could not be understood.
+    pub(super) fn malformed(&mut self, file: &str, number: u64, bad: &Bad) -> Outcome {
+        self.malformed += 1;
+        if self.first_malformed.len() < MOST_TOLD {
+            self.first_malformed.push(format!("{file}:{number}: {}", bad.message));
+        }
+        Outcome::Malformed(bad.detail)
+    }
+}
+
 /// A record that leaves.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Line {
@@ -244,11 +255,7 @@ impl LogFile {
     }
 
     fn malformed(&mut self, number: u64, bad: &Bad) -> Outcome {
-        self.counts.malformed += 1;
-        if self.counts.first_malformed.len() < MOST_TOLD {
-            self.counts.first_malformed.push(format!("{}:{number}: {}", self.file, bad.message));
-        }
-        Outcome::Malformed(bad.detail)
+        self.counts.malformed(&self.file, number, bad)
     }
 
     /// Holds so many records, or as many as may be held.

@@ -20,9 +20,14 @@ pub(super) struct Syslog<'a> {
     data: Vec<(String, String)>,
 }
 
+/// The address that a listener heard a message from; a line of a file has none.
+pub(super) const SENDER: &str = "sender";
+/// When a listener heard it, RFC 3339.
+pub(super) const RECEIVED: &str = "received";
+
 /// Fields that every line may have (`level` is what the RFCs rank a message by, 0 to 7); those of structured data are `sd.ID.NAME`.
-pub(super) const FIELDS: [&str; 10] =
-    ["pri", "facility", "level", "timestamp", "host", "app", "pid", "msgid", "content", "message"];
+pub(super) const FIELDS: [&str; 12] =
+    ["pri", "facility", "level", "timestamp", "host", "app", "pid", "msgid", "content", "message", SENDER, RECEIVED];
 
 const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 
@@ -60,7 +65,7 @@ pub(super) fn parse(line: &str) -> Option<Syslog<'_>> {
     }
 }
 
-fn priority(line: &str) -> (Option<u16>, &str) {
+pub(super) fn priority(line: &str) -> (Option<u16>, &str) {
     let inside = line.strip_prefix('<').and_then(|l| l.split_once('>'));
     match inside.and_then(|(n, rest)| Some((n.parse::<u16>().ok().filter(|p| *p < 192)?, rest))) {
         Some((pri, rest)) => (Some(pri), rest),

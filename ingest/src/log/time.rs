@@ -81,6 +81,12 @@ impl Year {
         Self { now: given.or(found), month: 0 }
     }
 
+    /// Of a message that was heard then: its time is near, maybe in the year before or after.
+    pub(super) fn near(micros: i64) -> Self {
+        let then = Timestamp::from_microsecond(micros).map(|t| t.to_zoned(TimeZone::UTC));
+        then.map_or(Self::default(), |t| Self { now: Some(t.year()), month: t.month() })
+    }
+
     /// The year of a time in that month, which follows the one asked for before.
     fn at(&mut self, month: i8) -> Option<i16> {
         let now = self.now?;

@@ -59,6 +59,9 @@ pub enum CaptureError {
     /// A record file that cannot be used.
     #[error("{0}")]
     Log(String),
+    /// A live input that cannot be opened.
+    #[error("{0}")]
+    Live(String),
     /// The magic is right, and then it ends.
     #[error("cut in its file header: needed {needed} octets, had {had}")]
     Header {

@@ -3,12 +3,14 @@
 //! An input is a capture by its magic, else a record file by its name (`log`). All inputs are open from the start, because the
 //! earliest packet or record may be in any of them; each holds one and a heap holds their times. What an input breaks off with (a cut record, a damaged compression) ends that input alone and is told as an
 //! oddity; only a failure of the system to read ends the run.
+mod account;
 mod bytes;
 mod capture;
 pub mod clock;
 #[cfg(test)]
 mod collection;
 mod epoch;
+pub mod live;
 mod pcapng;
 mod stream;
 #[cfg(test)]
@@ -17,26 +19,24 @@ mod tests;
 use std::{
     cmp::Reverse,
     collections::{BinaryHeap, VecDeque},
-    fs::File,
     io,
-    path::{Path, PathBuf},
+    path::PathBuf,
     sync::Arc,
 };
 
+pub use account::InputSummary;
 pub use bytes::Bytes;
 pub use capture::CaptureError;
 pub(crate) use capture::{Capture, RawPacket};
 use clock::Clock;
 pub use epoch::epoch;
-use lidr_schema::{Ends, Name, TableId, hex};
-use serde::Serialize;
-use sha2::{Digest, Sha256};
+use lidr_schema::{Ends, Name, TableId};
 
 use self::stream::{Item, Stream};
 use crate::{
     decode::ports::Ports,
     frame::{FrameCounters, Frames},
-    log::{Cells, Outcome, RecordCounts, Sources},
+    log::{Cells, Outcome, Sources},
     record::{Record, Stamp},
 };
 
@@ -145,56 +145,11 @@ pub(crate) struct RecordRow {
     pub(crate) cells: Cells,
 }
 
-/// One input in the summary.
-#[derive(Clone, Debug, Default, Serialize)]
-pub struct InputSummary {
-    /// Its name as given.
-    pub path: String,
-    /// Its name in rows and findings: the run's and its ordinal.
-    #[serde(skip_serializing_if = "String::is_empty")]
-    pub capture: String,
-    /// Octets of the file.
-    pub size: u64,
-    /// Packets read.
-    pub packets: u64,
-    /// Octets of those packets on the wire.
-    pub bytes: u64,
-    /// Time of its first packet, µs.
-    pub first: Option<i64>,
-    /// Time of its last packet, µs.
-    pub last: Option<i64>,
-    /// Packets that the capturing interfaces say they dropped (pcapng interface statistics).
-    pub dropped: u64,
-    /// Whether it ended in the middle of a record.
-    pub truncated: bool,
-    /// SHA-256 of the file as it is stored, hex; only where somebody asked for it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub sha256: Option<String>,
-    /// What was read of it, where it is a record file.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub records: Option<RecordCounts>,
-}
-
-impl InputSummary {
-    /// Adds the file's SHA-256; standard input and pipes have none.
-    ///
-    /// # Errors
-    /// If the file cannot be read.
-    pub fn hash(&mut self) -> Result<(), SourceError> {
-        let path = Path::new(&self.path);
-        if path.is_file() {
-            let mut hash = Sha256::new();
-            let copied = File::open(path).and_then(|mut file| io::copy(&mut file, &mut hash));
-            copied.map_err(|why| SourceError::Read { name: self.path.clone(), why })?;
-            self.sha256 = Some(hex::encode(&hash.finalize()));
-        }
-        Ok(())
-    }
-}
-
 /// Reads the inputs of one sensor in the order of time.
 pub struct Reader {
     streams: Vec<Stream>,
+    /// Interfaces and listeners, where it reads those and no files.
+    live: Option<Box<live::Live>>,
     /// Times of the heads of several streams, with their ordinals; empty where there is one.
     heads: BinaryHeap<Reverse<(i64, usize)>>,
     /// Packets and records read ahead, so that the clock can start at their median.
@@ -238,6 +193,7 @@ impl Reader {
         let mut reader = Self {
             logs: streams.iter().any(Stream::is_log),
             streams,
+            live: None,
             heads: BinaryHeap::new(),
             ahead: VecDeque::new(),
             clock: None,
@@ -266,6 +222,9 @@ impl Reader {
     /// # Errors
     /// If an input breaks while it is read.
     pub fn next_block(&mut self, out: &mut Vec<Record>) -> Result<Option<i64>, SourceError> {
+        if self.live.is_some() {
+            return self.live_block(out);
+        }
         let mut read = 0;
         while read < PACKETS {
             let Some(item) = self.item()? else { break };
@@ -285,9 +244,14 @@ impl Reader {
         self.rows.len()
     }
 
+    /// Whether a promise is due by time: live inputs must not wait until there is enough for a batch.
+    pub(crate) fn is_time(&mut self) -> bool {
+        self.live.as_mut().is_some_and(|live| live.is_time())
+    }
+
     /// Names of the inputs that are record files, by ordinal.
     pub(crate) fn files(&self) -> Vec<Option<Name>> {
-        self.streams.iter().map(Stream::file).collect()
+        self.live.as_ref().map_or_else(|| self.streams.iter().map(Stream::file).collect(), |live| live.files())
     }
 
     /// The inputs are at their end, and so is all waiting.
@@ -320,13 +284,13 @@ impl Reader {
     /// The inputs so far.
     #[must_use]
     pub fn summary(&self) -> Vec<InputSummary> {
-        self.streams.iter().map(Stream::account).collect()
+        self.live.as_ref().map_or_else(|| self.streams.iter().map(Stream::account).collect(), |live| live.summary())
     }
 
     /// Octets read of the inputs as they are stored, compressed or not: progress towards [`Reader::total`].
     #[must_use]
     pub fn position(&self) -> u64 {
-        self.streams.iter().map(Stream::stored).sum()
+        self.streams.iter().map(Stream::stored).sum::<u64>() + self.live.as_ref().map_or(0, |live| live.octets())
     }
 
     /// Octets of all inputs; 0 for those whose size nobody knows (standard input, pipes).

@@ -172,9 +172,8 @@ impl Stream {
                 s.packets += 1;
                 s.bytes += u64::from(packet.wire_len);
             }
-            s.first = Some(s.first.map_or(ts, |t| t.min(ts)));
             let before = s.last.unwrap_or(ts);
-            s.last = Some(s.last.map_or(ts, |t| t.max(ts)));
+            s.seen(ts);
             if let Of::Capture(capture) = &mut self.of {
                 if capture.take_untimed() {
                     odds.push(odd_of("time_unknown", "simple packet block", item.stamp(ts)));
