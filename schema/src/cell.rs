@@ -154,13 +154,19 @@ pub struct NameStore {
 }
 
 impl NameStore {
+    #[inline]
     fn key_of(&mut self, value: Name) -> i32 {
         // Runs of one value are the rule (sensor, capture, decoder), so the last one is asked first.
-        if self.values.get(self.last as usize).is_some_and(|v| same(v, &value)) {
-            return self.last;
+        if !self.values.get(self.last as usize).is_some_and(|v| same(v, &value)) {
+            self.last = self.other(value);
         }
-        self.last = self.known(&value).unwrap_or_else(|| self.add(value));
         self.last
+    }
+
+    /// The key of a value that is not the last one.
+    #[inline(never)]
+    fn other(&mut self, value: Name) -> i32 {
+        self.known(&value).unwrap_or_else(|| self.add(value))
     }
 
     /// Most columns have a handful of values: looking through them is quicker than hashing.
@@ -200,6 +206,7 @@ impl Cell for Name {
     fn data_type() -> DataType {
         DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8))
     }
+    #[inline]
     fn push(store: &mut Self::Store, value: Self) {
         let key = store.key_of(value);
         store.keys.push(key);

@@ -8,8 +8,10 @@ use sha1::{Digest, Sha1};
 
 use crate::head::Ends;
 
-/// Characters of an id.
-const LENGTH: usize = 30;
+/// Octets of the seed, which is 0.
+const SEED: usize = 2;
+/// Most octets that are hashed: seed, two addresses, protocol, 0, two ports.
+const HASHED: usize = SEED + 2 * 16 + 2 + 2 * 2;
 const ICMP: u8 = 1;
 const ICMP6: u8 = 58;
 
@@ -21,19 +23,23 @@ pub fn community_id(ends: &Ends) -> String {
     let forward = one_way || (src, src_port) <= (dst, dst_port);
     let (low, high, low_port, high_port) =
         if forward { (src, dst, src_port, dst_port) } else { (dst, src, dst_port, src_port) };
-    let mut hash = Sha1::new();
-    hash.update([0, 0]);
-    hash.update(low);
-    hash.update(high);
-    hash.update([ends.proto, 0]);
-    if has_ports(ends.proto) {
-        hash.update(low_port.to_be_bytes());
-        hash.update(high_port.to_be_bytes());
+    let (low_port, high_port) = (low_port.to_be_bytes(), high_port.to_be_bytes());
+    let ports: &[&[u8]] = if has_ports(ends.proto) { &[&low_port, &high_port] } else { &[] };
+    // Put together first: it fits one block of the hash, which is then computed in one go.
+    let (mut octets, mut length) = ([0; HASHED], SEED);
+    for part in [low, high, &[ends.proto, 0]].iter().chain(ports) {
+        if let Some(room) = octets.get_mut(length..length + part.len()) {
+            room.copy_from_slice(part);
+            length += part.len();
+        }
     }
-    let mut text = String::with_capacity(LENGTH);
-    text.push_str("1:");
-    STANDARD.encode_string(hash.finalize(), &mut text);
-    text
+    let hash = Sha1::digest(octets.get(..length).unwrap_or_default());
+    let mut text = *b"1:----------------------------";
+    if let Some(room) = text.get_mut(2..) {
+        // 20 octets are 28 characters, which is the room there is.
+        let _: Result<usize, _> = STANDARD.encode_slice(hash, room);
+    }
+    std::str::from_utf8(&text).unwrap_or_default().to_owned()
 }
 
 const fn has_ports(proto: u8) -> bool {

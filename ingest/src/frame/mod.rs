@@ -54,34 +54,37 @@ pub struct Frames {
 #[derive(Clone, Copy, Debug)]
 struct View<'a> {
     block: &'a Block,
+    octets: &'a [u8],
+    /// Where in the block they begin.
     start: usize,
-    end: usize,
-    /// Octets that the capture cut off after `end`.
+    /// Octets that the capture cut off after them.
     cut: usize,
 }
 
 impl<'a> View<'a> {
-    fn get(&self) -> &'a [u8] {
-        self.block.get(self.start..self.end).unwrap_or_default()
+    fn new(block: &'a Block, start: usize, len: usize, cut: usize) -> Self {
+        Self { block, octets: block.get(start..start + len).unwrap_or_default(), start, cut }
+    }
+    const fn get(&self) -> &'a [u8] {
+        self.octets
     }
     fn skip(self, octets: usize) -> Self {
-        let start = self.start + octets;
-        if start <= self.end {
-            return Self { start, ..self };
+        if let Some(rest) = self.octets.get(octets..) {
+            return Self { octets: rest, start: self.start + octets, ..self };
         }
         // What is passed over beyond the captured octets is not there to be payload, either.
-        Self { start: self.end, cut: self.cut.saturating_sub(start - self.end), ..self }
+        let had = self.len();
+        Self { octets: &[], start: self.start + had, cut: self.cut.saturating_sub(octets - had), ..self }
     }
     const fn len(&self) -> usize {
-        self.end - self.start
+        self.octets.len()
     }
     /// At most so many octets; what the capture lacks of them stays cut.
     fn limit(self, octets: usize) -> Self {
-        let had = self.len();
-        if octets <= had {
-            return Self { end: self.start + octets, cut: 0, ..self };
+        match self.octets.get(..octets) {
+            Some(kept) => Self { octets: kept, cut: 0, ..self },
+            None => Self { cut: octets - self.len(), ..self },
         }
-        Self { cut: octets - had, ..self }
     }
 }
 
@@ -161,7 +164,7 @@ impl Frames {
         odds: &mut Vec<ReaderOdd>,
     ) {
         let cut = (p.wire_len as usize).saturating_sub(p.len);
-        let view = View { block, start: p.start, end: p.start + p.len, cut };
+        let view = View::new(block, p.start, p.len, cut);
         let mut context =
             Context { stamp, clock, ends: Ends::default(), vlan: None, outer: None, network: 0, layer: 0, out, odds };
         // Nearly every packet of nearly every capture, without a step through each layer that it might have had.
@@ -308,7 +311,7 @@ impl Frames {
                 info.len = end + if v4 { 20 } else { 40 };
                 context.ends = info.ends((0, 0));
                 let block = Arc::new(whole);
-                self.transport(info, View { block: &block, start: 0, end, cut: 0 }, context);
+                self.transport(info, View::new(&block, 0, end, 0), context);
             }
         }
     }

@@ -102,7 +102,7 @@ impl Frames {
             hash: self.hash(&key),
             key,
             from_low,
-            ends,
+            ports,
             stamp: context.stamp,
             clock: context.clock,
             tcp,

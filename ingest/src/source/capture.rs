@@ -16,8 +16,8 @@ use crate::record::Block;
 /// Most octets of one record that are believed.
 pub(super) const MOST_CAPTURED: usize = 256 * 1024;
 
-/// A packet as it stands in a capture.
-#[derive(Clone, Debug)]
+/// A packet as it stands in a capture; its octets stand in the block that its input is reading ([`Capture::block`]).
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct RawPacket {
     /// Packet time, µs.
     pub(crate) ts: i64,
@@ -25,9 +25,7 @@ pub(crate) struct RawPacket {
     pub(crate) link: u32,
     /// Octets that the packet had on the wire.
     pub(crate) wire_len: u32,
-    /// The octets captured, where the packet waits; else they stand in the block that its input is reading ([`Capture::block`]).
-    pub(crate) block: Option<Block>,
-    /// Where they begin.
+    /// Where the octets captured begin.
     pub(crate) start: usize,
     /// How many.
     pub(crate) len: usize,
@@ -205,7 +203,7 @@ impl Capture {
     fn packet(&mut self, ts: i64, link: u32, wire_len: u32, skip: usize, len: usize) -> RawPacket {
         self.frame += 1;
         let (_, at) = self.bytes.place();
-        RawPacket { ts, link, wire_len, block: None, start: at + skip, len, input: self.input, frame: self.frame }
+        RawPacket { ts, link, wire_len, start: at + skip, len, input: self.input, frame: self.frame }
     }
 
     /// What the packet read last stands in, until the next one is read.
