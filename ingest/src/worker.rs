@@ -8,7 +8,7 @@ mod tests;
 use std::{collections::HashSet, sync::Arc};
 
 use arrow::array::RecordBatch;
-use lidr_schema::{AnyRow, Head, Key, Name, Store, Stores, TableId, table::tasking};
+use lidr_schema::{AnyRow, Head, Key, Name, Stores, TableId, table::tasking};
 use payload::{end_decoder, expire, payload, say_odd};
 
 use crate::{
@@ -96,13 +96,9 @@ impl Worker {
     /// Deals with packets in their order.
     pub(crate) fn records(&mut self, records: &[Record]) {
         for part in records.chunks(AHEAD) {
-            // Their flows lie all over the memory: fetched one after another, without waiting for each, they are at hand below.
-            let (mut slots, mut warm) = ([None; AHEAD], 0);
-            for (slot, record) in slots.iter_mut().zip(part) {
-                *slot = self.flows.find(record.hash, &record.key);
-                warm ^= slot.and_then(|slot| self.flows.get(slot)).map_or(0, Flow::warm);
-            }
-            std::hint::black_box(warm);
+            let mut slots = [None; AHEAD];
+            slots.iter_mut().zip(part).for_each(|(slot, r)| *slot = self.flows.find(r.hash, &r.key));
+            self.warm(slots.iter().copied().flatten());
             part.iter().zip(slots).for_each(|(record, slot)| self.record(record, slot));
         }
     }
@@ -193,12 +189,21 @@ impl Worker {
     /// Acts on every deadline that the clock has passed: those at or below the floor that follows.
     pub(crate) fn tick(&mut self, clock: i64) {
         let floor = clock - DISORDER - 1;
-        for slot in self.flows.due(floor) {
-            // An older ticket of a flow that was looked at since.
-            if self.flows.scheduled(slot).div_euclid(1_000_000) <= floor.div_euclid(1_000_000) {
-                self.look(slot, floor);
+        for part in self.flows.due(floor).chunks(AHEAD) {
+            self.warm(part.iter().copied());
+            for slot in part {
+                // Not for an older ticket of a flow that was looked at since.
+                if self.flows.is_due(*slot, floor) {
+                    self.look(*slot, floor);
+                }
             }
         }
+    }
+
+    /// Flows lie all over the memory: fetched one after another, without waiting for each, they are at hand when their turn comes.
+    fn warm(&self, slots: impl Iterator<Item = u32>) {
+        let flows = slots.filter_map(|slot| self.flows.get(slot));
+        std::hint::black_box(flows.fold(0, |all, flow| all ^ flow.warm()));
     }
 
     fn look(&mut self, slot: u32, floor: i64) {
