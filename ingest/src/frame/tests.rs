@@ -8,15 +8,7 @@ use super::*;
 
 fn decode_all(frames: &mut Frames, link: u32, frame: &[u8], wire_len: usize) -> (Vec<Record>, Vec<ReaderOdd>) {
     let (mut out, mut odds) = (Vec::new(), Vec::new());
-    let raw = RawPacket {
-        ts: 1,
-        link,
-        wire_len: wire_len as u32,
-        start: 0,
-        len: frame.len(),
-        input: 0,
-        frame: 1,
-    };
+    let raw = RawPacket { ts: 1, link, wire_len: wire_len as u32, start: 0, len: frame.len(), input: 0, frame: 1 };
     let stamp = Stamp { ts: 1, eff: 1, frame: 1, input: 0 };
     frames.packet(&raw, &Arc::new(frame.to_vec()), stamp, 1, &mut out, &mut odds);
     (out, odds)
