@@ -224,7 +224,7 @@ fn sorted(places: &[Place], floor: i64) -> Vec<Place> {
     let mut order: Vec<(i64, u32)> = Vec::with_capacity(places.len());
     order.extend(places.iter().map(|p| p.due).zip(0..).filter(|(due, _)| *due <= floor));
     let at = |i: u32| places.get(i as usize);
-    order.sort_unstable_by(|a, b| a.0.cmp(&b.0).then_with(|| at(a.1).cmp(&at(b.1))));
+    order.sort_by(|a, b| a.0.cmp(&b.0).then_with(|| at(a.1).cmp(&at(b.1))));
     let mut sorted = Vec::with_capacity(order.len());
     sorted.extend(order.into_iter().filter_map(|(_, i)| at(i).copied()));
     sorted

@@ -97,7 +97,7 @@ impl Cell for Micros {
 
 /// Booleans as bits; the column is empty afterwards.
 fn bits(column: &mut Vec<bool>) -> BooleanBuffer {
-    let bits = BooleanBuffer::from(column.as_slice());
+    let bits = BooleanBuffer::collect_bool(column.len(), |i| column.get(i).copied().unwrap_or_default());
     column.clear();
     column.shrink_to(KEPT_ROOM);
     bits

@@ -3,7 +3,6 @@
 //! `1:` and the base64 of SHA-1(seed u16, lesser address, greater address, protocol, 0, port, port), the ends ordered so that
 //! both directions agree. ICMP puts type and code in place of ports, and maps the types that answer one another (Community ID
 //! specification, Corelight; RFC 792, RFC 4443).
-use base64::{Engine, engine::general_purpose::STANDARD};
 use sha1::{Digest, Sha1};
 
 use crate::head::Ends;
@@ -34,12 +33,25 @@ pub fn community_id(ends: &Ends) -> String {
         }
     }
     let hash = Sha1::digest(octets.get(..length).unwrap_or_default());
-    let mut text = *b"1:----------------------------";
-    if let Some(room) = text.get_mut(2..) {
-        // 20 octets are 28 characters, which is the room there is.
-        let _: Result<usize, _> = STANDARD.encode_slice(hash, room);
+    String::from_utf8([b"1:".as_slice(), &base64(&hash.into())].concat()).unwrap_or_default()
+}
+
+/// Base64 (RFC 4648 §4) of exactly so many octets: 28 characters, the last of them padding.
+fn base64(octets: &[u8; 20]) -> [u8; 28] {
+    const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let letter = |bits: u32| LETTERS.get(bits as usize & 63).copied().unwrap_or_default();
+    let mut text = [b'='; 28];
+    let (threes, rest) = octets.as_chunks::<3>();
+    let (fours, _) = text.as_chunks_mut::<4>();
+    let last_three = if let [a, b] = rest { [*a, *b, 0] } else { [0; 3] };
+    for (four, [a, b, c]) in fours.iter_mut().zip(threes.iter().chain(std::iter::once(&last_three))) {
+        let bits = u32::from(*a) << 16 | u32::from(*b) << 8 | u32::from(*c);
+        *four = [letter(bits >> 18), letter(bits >> 12), letter(bits >> 6), letter(bits)];
     }
-    std::str::from_utf8(&text).unwrap_or_default().to_owned()
+    if let Some(padding) = text.last_mut() {
+        *padding = b'=';
+    }
+    text
 }
 
 const fn has_ports(proto: u8) -> bool {

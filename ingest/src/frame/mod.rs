@@ -8,6 +8,7 @@ pub(crate) mod encapsulation;
 mod fragment;
 mod link;
 mod network;
+mod plain;
 #[cfg(test)]
 mod tests;
 mod transport;
@@ -21,6 +22,7 @@ use fragment::{Fragments, Id, Outcome, Part};
 use hashbrown::DefaultHashBuilder;
 use lidr_schema::{Ends, Ip, Name, Outer};
 use network::{Network, Networks};
+use plain::Plain;
 
 use crate::{
     decode::ports::Ports,
@@ -154,6 +156,7 @@ impl Frames {
     }
 
     /// Decodes one packet, whose octets stand in that block.
+    #[inline]
     pub(crate) fn packet(
         &mut self,
         p: &RawPacket,
@@ -167,11 +170,18 @@ impl Frames {
         let view = View::new(block, p.start, p.len, cut);
         let mut context =
             Context { stamp, clock, ends: Ends::default(), vlan: None, outer: None, network: 0, layer: 0, out, odds };
-        // Nearly every packet of nearly every capture, without a step through each layer that it might have had.
-        if p.link == ETHERNET && matches!(view.get(), [_, _, _, _, _, _, _, _, _, _, _, _, 8, 0, 0x40..=0x4f, ..]) {
-            return self.ipv4(view.skip(14), &mut context);
+        match Plain::of(p.link, view) {
+            Some(Plain { info, ports, tcp, payload }) => {
+                self.record(info, ports, payload, tcp, false, &mut context);
+            }
+            // Nor does the rest of IPv4 need a step through each layer that might have been before it.
+            None if p.link == ETHERNET
+                && matches!(view.get(), [_, _, _, _, _, _, _, _, _, _, _, _, 8, 0, 0x40..=0x4f, ..]) =>
+            {
+                self.ipv4(view.skip(14), &mut context);
+            }
+            None => self.link(p.link, view, &mut context),
         }
-        self.link(p.link, view, &mut context);
     }
 
     fn ip(&mut self, view: View<'_>, context: &mut Context<'_>) {

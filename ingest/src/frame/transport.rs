@@ -84,6 +84,7 @@ impl Frames {
     }
 
     /// Writes the record of one layer.
+    #[inline]
     pub(super) fn record(
         &mut self,
         info: IpInfo,

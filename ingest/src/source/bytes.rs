@@ -106,6 +106,7 @@ impl Bytes {
     ///
     /// # Errors
     /// If the stream cannot be read (or decompressed).
+    #[inline]
     pub fn want(&mut self, octets: usize) -> io::Result<&[u8]> {
         if self.filled - self.taken < octets && !self.ended {
             self.refill(octets)?;
@@ -124,6 +125,7 @@ impl Bytes {
         (&self.block, self.taken)
     }
 
+    #[cold]
     fn refill(&mut self, octets: usize) -> io::Result<()> {
         let mut next = self.spare(BLOCK.max(octets));
         let rest = self.filled - self.taken;

@@ -165,6 +165,7 @@ impl Stream {
     }
 
     /// The next packet, where the input is a capture.
+    #[inline]
     pub(super) fn packet(&mut self, odds: &mut Vec<ReaderOdd>) -> Result<Option<RawPacket>, SourceError> {
         let Of::Capture(capture) = &mut self.of else { return Ok(None) };
         let packet = match capture.next() {
@@ -186,6 +187,7 @@ impl Stream {
     }
 
     /// What the system refuses ends the run; a compression that was cut or damaged ends this input.
+    #[cold]
     fn broken<T>(&mut self, why: io::Error, odds: &mut Vec<ReaderOdd>) -> Result<Option<T>, SourceError> {
         if why.raw_os_error().is_some() {
             return Err(SourceError::Read { name: self.summary.path.clone(), why });
@@ -194,6 +196,7 @@ impl Stream {
     }
 
     /// The end of the input: what it broke off with is said, once.
+    #[cold]
     fn ended<T>(&mut self, damaged: Option<Cut>, odds: &mut Vec<ReaderOdd>) -> Result<Option<T>, SourceError> {
         let s = &mut self.summary;
         let ts = s.last.unwrap_or_default();
