@@ -155,8 +155,9 @@ impl Frames {
         self.fragments.end(clock);
     }
 
-    /// Decodes one packet, whose octets stand in that block.
-    #[inline]
+    /// Decodes one packet, whose octets stand in that block. A part of the reader's loop, like its record below: a call a packet with
+    /// all that is known of it would be seen in the profile.
+    #[inline(always)]
     pub(crate) fn packet(
         &mut self,
         p: &RawPacket,
@@ -377,6 +378,7 @@ impl Frames {
         made
     }
 
+    #[inline]
     fn hash(&self, key: &FlowKey) -> u64 {
         self.hasher.hash_one(key)
     }

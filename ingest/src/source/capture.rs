@@ -143,7 +143,7 @@ impl Capture {
     }
 
     /// The next packet; none at the end, with `cut` set where that came early.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn next(&mut self) -> io::Result<Option<RawPacket>> {
         if self.cut.is_some() {
             return Ok(None);
@@ -171,7 +171,7 @@ impl Capture {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn classic(&mut self, big: bool, nanos: bool, link: u32) -> io::Result<Option<RawPacket>> {
         let head = self.bytes.want(16)?;
         if head.is_empty() {

@@ -164,8 +164,8 @@ impl Stream {
         }
     }
 
-    /// The next packet, where the input is a capture.
-    #[inline]
+    /// The next packet, where the input is a capture. A part of the loop that calls it: what it gives would else be copied twice.
+    #[inline(always)]
     pub(super) fn packet(&mut self, odds: &mut Vec<ReaderOdd>) -> Result<Option<RawPacket>, SourceError> {
         let Of::Capture(capture) = &mut self.of else { return Ok(None) };
         let packet = match capture.next() {
