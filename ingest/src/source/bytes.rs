@@ -128,7 +128,9 @@ impl Bytes {
 
     #[cold]
     fn refill(&mut self, octets: usize) -> io::Result<()> {
-        let mut next = self.spare(BLOCK.max(octets));
+        // Room for half a block more than is asked: who asks for one octet more each time, for the end of a long line, is not given
+        // one octet a read.
+        let mut next = self.spare((octets + BLOCK / 2).next_multiple_of(BLOCK));
         let rest = self.filled - self.taken;
         let Some(room) = Arc::get_mut(&mut next) else { return Err(io::Error::other("a spare block is in use")) };
         if let (Some(to), Some(from)) = (room.get_mut(..rest), self.block.get(self.taken..self.filled)) {
@@ -150,7 +152,8 @@ impl Bytes {
         self.before += self.taken as u64;
         (self.taken, self.filled) = (0, filled);
         let old = std::mem::replace(&mut self.block, next);
-        if self.pool.len() < POOL {
+        // A longer one was for a record that is rare, and would be kept for good.
+        if self.pool.len() < POOL && old.len() == BLOCK {
             self.pool.push(old);
         }
         Ok(())
@@ -195,6 +198,22 @@ mod tests {
         two.extend(zstd::encode_all(&text[1000..], 1).unwrap());
         for packed in [text.clone(), gz.finish().unwrap(), two] {
             assert!(all(Bytes::new(Box::new(io::Cursor::new(packed))).unwrap()) == text);
+        }
+    }
+
+    #[test]
+    fn a_long_line_takes_few_reads() {
+        struct Counting(u32);
+        impl Read for Counting {
+            fn read(&mut self, to: &mut [u8]) -> io::Result<usize> {
+                self.0 += 1;
+                assert!(self.0 < 20, "{} octets asked for", to.len());
+                Ok(to.len())
+            }
+        }
+        let mut bytes = Bytes::new(Box::new(Counting(0))).unwrap();
+        while bytes.buffered().len() < 4 * BLOCK {
+            bytes.want(bytes.buffered().len() + 1).unwrap();
         }
     }
 
