@@ -21,6 +21,9 @@ use crate::{
 /// Rows of one batch that leaves.
 const BATCH: usize = 8192;
 
+/// Rows of one batch that are worth a batch of their own.
+const WORTH: usize = 256;
+
 /// The place of a row among those of one sensor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Place {
@@ -154,14 +157,18 @@ impl Pending {
     }
 
     fn release(&mut self, floor: i64) -> Result<Vec<RecordBatch>, ArrowError> {
-        let all = std::mem::take(&mut self.places);
-        let (now, later): (Vec<Place>, Vec<Place>) = all.into_iter().partition(|p| p.due <= floor);
-        self.places = later;
-        let mut now = sorted(now);
+        let mut now = sorted(&self.places, floor);
+        self.places.retain(|p| p.due > floor);
         for tie in now.chunk_by_mut(|a, b| a.key() == b.key()).filter(|tie| tie.len() > 1) {
             self.by_cells(tie)?;
         }
-        let out = now.chunks(BATCH).map(|part| self.gather(part)).collect::<Result<Vec<_>, _>>()?;
+        // What has waited mingles with what came since; behind the last of it the rows are of one batch, which is taken from much
+        // more cheaply than several are mixed: dictionaries stay as they are.
+        let last = now.last().map(|p| p.batch);
+        let alone = now.iter().rposition(|p| Some(p.batch) != last).map_or(0, |before| before + 1);
+        let (mixed, alone) = now.split_at(if now.len() - alone < WORTH { now.len() } else { alone });
+        let parts = mixed.chunks(BATCH).chain(alone.chunks(BATCH));
+        let out = parts.map(|part| self.gather(part)).collect::<Result<Vec<_>, _>>()?;
         for run in now.chunk_by(|a, b| a.batch == b.batch) {
             if let Some(held) = run.first().and_then(|p| self.held_mut(p.batch)) {
                 held.left -= run.len();
@@ -211,12 +218,16 @@ impl Pending {
     }
 }
 
-/// In row order. What is moved while they are sorted is `due`, which nearly always tells, and where the place stands.
-fn sorted(places: Vec<Place>) -> Vec<Place> {
-    let mut order: Vec<(i64, u32)> = places.iter().map(|p| p.due).zip(0..).collect();
+/// Those that are due, in row order. What is moved while they are sorted is `due`, which nearly always tells, and where the place
+/// stands.
+fn sorted(places: &[Place], floor: i64) -> Vec<Place> {
+    let mut order: Vec<(i64, u32)> = Vec::with_capacity(places.len());
+    order.extend(places.iter().map(|p| p.due).zip(0..).filter(|(due, _)| *due <= floor));
     let at = |i: u32| places.get(i as usize);
-    order.sort_unstable_by(|a, b| a.0.cmp(&b.0).then_with(|| at(a.1).cmp(&at(b.1))));
-    order.into_iter().filter_map(|(_, i)| at(i).copied()).collect()
+    order.sort_by(|a, b| a.0.cmp(&b.0).then_with(|| at(a.1).cmp(&at(b.1))));
+    let mut sorted = Vec::with_capacity(order.len());
+    sorted.extend(order.into_iter().filter_map(|(_, i)| at(i).copied()));
+    sorted
 }
 
 /// The places of a batch's rows, read from its own columns.

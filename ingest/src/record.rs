@@ -97,8 +97,8 @@ pub struct Record {
     pub hash: u64,
     /// It was sent by the lesser end of the key.
     pub from_low: bool,
-    /// The packet's own direction: source and destination as they stand in its headers.
-    pub ends: Ends,
+    /// Source and destination port as they stand in its headers; of ICMP type and code.
+    pub ports: (u16, u16),
     /// When and where.
     pub stamp: Stamp,
     /// The reader's clock at this packet, µs.
@@ -128,6 +128,15 @@ pub struct Record {
 }
 
 impl Record {
+    /// The packet's own direction: source and destination as they stand in its headers. They are in the key, turned by one bit, and
+    /// not carried twice.
+    #[must_use]
+    pub const fn ends(&self) -> Ends {
+        let (low, high) = (self.key.low.0, self.key.high.0);
+        let (src_ip, dst_ip) = if self.from_low { (low, high) } else { (high, low) };
+        Ends { src_ip, dst_ip, src_port: self.ports.0, dst_port: self.ports.1, proto: self.key.proto }
+    }
+
     /// The captured payload.
     #[must_use]
     pub fn payload(&self) -> &[u8] {

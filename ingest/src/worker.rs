@@ -8,12 +8,12 @@ mod tests;
 use std::{collections::HashSet, sync::Arc};
 
 use arrow::array::RecordBatch;
-use lidr_schema::{AnyRow, Head, Key, Name, Store, Stores, TableId, table::tasking};
+use lidr_schema::{AnyRow, Head, Key, Name, Stores, TableId, table::tasking};
 use payload::{end_decoder, expire, payload, say_odd};
 
 use crate::{
     decode::{Protocols, ports::Ports},
-    flow::{Belongs, Flow, table::FlowTable},
+    flow::{Belongs, Flow, FlowRows, table::FlowTable},
     record::{FlowKey, Record},
     source::clock::DISORDER,
     summary::Tally,
@@ -96,43 +96,35 @@ impl Worker {
     /// Deals with packets in their order.
     pub(crate) fn records(&mut self, records: &[Record]) {
         for part in records.chunks(AHEAD) {
-            // Their flows lie all over the memory: fetched one after another, without waiting for each, they are at hand below.
-            let warm = |r: &Record| {
-                self.flows.find(r.hash, &r.key).and_then(|slot| self.flows.get(slot)).map_or(0, Flow::warm)
-            };
-            std::hint::black_box(part.iter().map(warm).fold(0, |all, one| all ^ one));
-            part.iter().for_each(|record| self.record(record));
+            let mut slots = [None; AHEAD];
+            slots.iter_mut().zip(part).for_each(|(slot, r)| *slot = self.flows.find(r.hash, &r.key));
+            self.warm(slots.iter().copied().flatten());
+            part.iter().zip(slots).for_each(|(record, slot)| self.record(record, slot));
         }
     }
 
-    /// Deals with one layer of one packet.
-    pub(crate) fn record(&mut self, record: &Record) {
+    /// Deals with one layer of one packet. `found`: where its flow was a few packets ago.
+    fn record(&mut self, record: &Record, found: Option<u32>) {
         if self.shared.count_keys && matches!(record.key.proto, 6 | 17) {
             self.keys.insert(record.key);
         }
-        let (slot, late) = match self.slot_of(record) {
+        let (slot, late) = match self.slot_of(record, found) {
             Some(found) => found,
             None => return self.tally.drop_one("tcp_after_close"),
         };
         // Borrowed apart: a count of references kept per packet would be seen in the profile.
         let Self { shared, flows, stores, scratch: out, tally, .. } = self;
-        let head = |flow: &Flow| head_of(shared, flow);
         let Some(flow) = flows.get_mut(slot) else { return };
         // Whoever waits for an answer waits until none can come in time any more, however far this packet's own time is.
         expire(flow, record.clock - DISORDER, shared, out);
         if late {
             tally.drop_one("tcp_after_close");
-            payload(flow, record, shared, out, tally);
         } else {
-            if let Some(row) = flow.open_by(record.stamp.eff, &head) {
-                stores.flow.push(row.0, row.1);
-            }
-            let finished = flow.count(record, &head);
-            payload(flow, record, shared, out, tally);
-            if let Some((head, row)) = finished {
-                stores.flow.push(head, row);
-            }
+            let rows = &mut FlowRows { shared, columns: &mut stores.flow };
+            flow.open_by(record.stamp.eff, rows);
+            flow.count(record, rows);
         }
+        payload(flow, record, shared, out, tally);
         if let Some(odd) = flow.take_odd() {
             say_odd(flow, odd, record, shared, out);
         }
@@ -148,9 +140,11 @@ impl Worker {
 
     /// The flow that the packet belongs to, a new one where it has to be, and whether it comes late; nothing for a packet right
     /// after a close.
-    fn slot_of(&mut self, record: &Record) -> Option<(u32, bool)> {
+    fn slot_of(&mut self, record: &Record, found: Option<u32>) -> Option<(u32, bool)> {
         let mut flow = None;
-        if let Some(slot) = self.flows.find(record.hash, &record.key) {
+        // There is one flow of a key at most, so that the one found before is it as long as it is there.
+        let still = found.filter(|slot| self.flows.get(*slot).is_some_and(|f| f.key == record.key));
+        if let Some(slot) = still.or_else(|| self.flows.find(record.hash, &record.key)) {
             let known = self.flows.get(slot);
             match known.map_or(Belongs::Yes, |f| f.belongs(record)) {
                 Belongs::Yes => return Some((slot, false)),
@@ -177,18 +171,13 @@ impl Worker {
     fn close(&mut self, slot: u32, reason: &'static str, due: i64) {
         let Some(mut flow) = self.flows.remove(slot) else { return };
         let shared = Arc::clone(&self.shared);
-        let head = |flow: &Flow| head_of(&shared, flow);
-        if let Some((head, row)) = flow.open_by(due, &head) {
-            self.stores.flow.push(head, row);
-        }
+        flow.open_by(due, &mut FlowRows { shared: &shared, columns: &mut self.stores.flow });
         let mut out = std::mem::take(&mut self.scratch);
         // Whoever reads on after a close waits for nothing that was sent after it.
         let until = flow.closed_at().unwrap_or(due);
         expire(&mut flow, until, &shared, &mut out);
         end_decoder(&mut flow, until, &shared, &mut out, &mut self.tally);
-        if let Some((head, row)) = flow.end(reason, due, &head) {
-            self.stores.flow.push(head, row);
-        }
+        flow.end(reason, due, &mut FlowRows { shared: &shared, columns: &mut self.stores.flow });
         if let Some(protocol) = flow.known() {
             self.tally.decoded(protocol.name);
         }
@@ -200,12 +189,21 @@ impl Worker {
     /// Acts on every deadline that the clock has passed: those at or below the floor that follows.
     pub(crate) fn tick(&mut self, clock: i64) {
         let floor = clock - DISORDER - 1;
-        for slot in self.flows.due(floor) {
-            // An older ticket of a flow that was looked at since.
-            if self.flows.scheduled(slot).div_euclid(1_000_000) <= floor.div_euclid(1_000_000) {
-                self.look(slot, floor);
+        for part in self.flows.due(floor).chunks(AHEAD) {
+            self.warm(part.iter().copied());
+            for slot in part {
+                // Not for an older ticket of a flow that was looked at since.
+                if self.flows.is_due(*slot, floor) {
+                    self.look(*slot, floor);
+                }
             }
         }
+    }
+
+    /// Flows lie all over the memory: fetched one after another, without waiting for each, they are at hand when their turn comes.
+    fn warm(&self, slots: impl Iterator<Item = u32>) {
+        let flows = slots.filter_map(|slot| self.flows.get(slot));
+        std::hint::black_box(flows.fold(0, |all, flow| all ^ flow.warm()));
     }
 
     fn look(&mut self, slot: u32, floor: i64) {
@@ -217,10 +215,7 @@ impl Worker {
             return self.close(slot, "idle", due);
         }
         let shared = Arc::clone(&self.shared);
-        let head = |flow: &Flow| head_of(&shared, flow);
-        if let Some((head, row)) = flow.open_by(floor + 1, &head) {
-            self.stores.flow.push(head, row);
-        }
+        flow.open_by(floor + 1, &mut FlowRows { shared: &shared, columns: &mut self.stores.flow });
         let mut out = std::mem::take(&mut self.scratch);
         expire(flow, floor + 1, &shared, &mut out);
         if let Some(at) = flow.settled(floor) {
@@ -266,11 +261,4 @@ impl Worker {
             }
         }
     }
-}
-
-/// The columns that every row of a conversation has.
-fn head_of(shared: &Shared, flow: &Flow) -> Head {
-    let mut head = Head { sensor: shared.sensor.clone(), capture: shared.capture(flow.first.input), ..Head::default() };
-    flow.fill(&mut head);
-    head
 }

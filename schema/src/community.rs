@@ -3,13 +3,14 @@
 //! `1:` and the base64 of SHA-1(seed u16, lesser address, greater address, protocol, 0, port, port), the ends ordered so that
 //! both directions agree. ICMP puts type and code in place of ports, and maps the types that answer one another (Community ID
 //! specification, Corelight; RFC 792, RFC 4443).
-use base64::{Engine, engine::general_purpose::STANDARD};
 use sha1::{Digest, Sha1};
 
 use crate::head::Ends;
 
-/// Characters of an id.
-const LENGTH: usize = 30;
+/// Octets of the seed, which is 0.
+const SEED: usize = 2;
+/// Most octets that are hashed: seed, two addresses, protocol, 0, two ports.
+const HASHED: usize = SEED + 2 * 16 + 2 + 2 * 2;
 const ICMP: u8 = 1;
 const ICMP6: u8 = 58;
 
@@ -21,18 +22,35 @@ pub fn community_id(ends: &Ends) -> String {
     let forward = one_way || (src, src_port) <= (dst, dst_port);
     let (low, high, low_port, high_port) =
         if forward { (src, dst, src_port, dst_port) } else { (dst, src, dst_port, src_port) };
-    let mut hash = Sha1::new();
-    hash.update([0, 0]);
-    hash.update(low);
-    hash.update(high);
-    hash.update([ends.proto, 0]);
-    if has_ports(ends.proto) {
-        hash.update(low_port.to_be_bytes());
-        hash.update(high_port.to_be_bytes());
+    let (low_port, high_port) = (low_port.to_be_bytes(), high_port.to_be_bytes());
+    let ports: &[&[u8]] = if has_ports(ends.proto) { &[&low_port, &high_port] } else { &[] };
+    // Put together first: it fits one block of the hash, which is then computed in one go.
+    let (mut octets, mut length) = ([0; HASHED], SEED);
+    for part in [low, high, &[ends.proto, 0]].iter().chain(ports) {
+        if let Some(room) = octets.get_mut(length..length + part.len()) {
+            room.copy_from_slice(part);
+            length += part.len();
+        }
     }
-    let mut text = String::with_capacity(LENGTH);
-    text.push_str("1:");
-    STANDARD.encode_string(hash.finalize(), &mut text);
+    let hash = Sha1::digest(octets.get(..length).unwrap_or_default());
+    String::from_utf8([b"1:".as_slice(), &base64(&hash.into())].concat()).unwrap_or_default()
+}
+
+/// Base64 (RFC 4648 §4) of exactly so many octets: 28 characters, the last of them padding.
+fn base64(octets: &[u8; 20]) -> [u8; 28] {
+    const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let letter = |bits: u32| LETTERS.get(bits as usize & 63).copied().unwrap_or_default();
+    let mut text = [b'='; 28];
+    let (threes, rest) = octets.as_chunks::<3>();
+    let (fours, _) = text.as_chunks_mut::<4>();
+    let last_three = if let [a, b] = rest { [*a, *b, 0] } else { [0; 3] };
+    for (four, [a, b, c]) in fours.iter_mut().zip(threes.iter().chain(std::iter::once(&last_three))) {
+        let bits = u32::from(*a) << 16 | u32::from(*b) << 8 | u32::from(*c);
+        *four = [letter(bits >> 18), letter(bits >> 12), letter(bits >> 6), letter(bits)];
+    }
+    if let Some(padding) = text.last_mut() {
+        *padding = b'=';
+    }
     text
 }
 

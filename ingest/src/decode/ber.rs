@@ -236,6 +236,11 @@ fn push_number(text: &mut String, number: u32) {
     text.extend(char::from_digit(number % 10, 10));
 }
 
+/// What fits no arc is the greatest one.
+fn arc(value: u64) -> u32 {
+    u32::try_from(value).unwrap_or(u32::MAX)
+}
+
 /// Sub-identifiers of one object identifier (RFC 3416 §4.1).
 const MOST_ARCS: usize = 128;
 
@@ -267,12 +272,26 @@ impl<'a> Oid<'a> {
 
     /// Its arcs in order.
     pub(super) fn arcs(self) -> impl Iterator<Item = u32> + 'a {
-        let subs = self.0.split_inclusive(|o| o & 0x80 == 0);
-        let values = subs.map(|sub| sub.iter().fold(0_u64, |sum, o| sum << 7 | u64::from(o & 0x7f)));
-        values.enumerate().flat_map(|(place, value)| {
-            let top = (value / 40).min(2);
-            let pair = if place == 0 { [Some(top), Some(value - top * 40)] } else { [Some(value), None] };
-            pair.into_iter().flatten().map(|arc| u32::try_from(arc).unwrap_or(u32::MAX))
+        let mut octets = self.0.iter();
+        let (mut first, mut second) = (true, None);
+        std::iter::from_fn(move || {
+            if let Some(arc) = second.take() {
+                return Some(arc);
+            }
+            let mut value = 0_u64;
+            loop {
+                let octet = octets.next()?;
+                value = value << 7 | u64::from(octet & 0x7f);
+                if octet & 0x80 == 0 {
+                    break;
+                }
+            }
+            if std::mem::take(&mut first) {
+                let top = (value / 40).min(2);
+                second = Some(arc(value - top * 40));
+                return Some(arc(top));
+            }
+            Some(arc(value))
         })
     }
 

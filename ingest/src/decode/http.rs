@@ -76,7 +76,8 @@ struct Side {
 struct Request {
     mark: Mark,
     dir: Dir,
-    row: http::Row,
+    /// Moved from place to place while it waits: only its address.
+    row: Box<http::Row>,
     orders: Orders<(Mark, x1::Message), (Mark, hi1::Action)>,
 }
 
@@ -351,7 +352,7 @@ impl Http {
     fn chunk(&mut self, mut chunked: Chunked, s: Segment<'_>, rows: &mut Rows<'_>) -> Progress {
         /// Octets of a line with the length of a chunk, extensions included.
         const MOST_LINE: usize = 1024;
-        let Some(line) = s.data.windows(2).position(|w| w == b"\r\n") else {
+        let Some(line) = s.data.windows(2).position(|w| matches!(w, [b'\r', b'\n'])) else {
             if s.data.len() > MOST_LINE {
                 return self.lost("chunk", s, rows);
             }
@@ -383,7 +384,7 @@ impl Http {
     }
 
     fn trailer(&mut self, chunked: Chunked, s: Segment<'_>, rows: &mut Rows<'_>) -> Progress {
-        let Some(end) = s.data.windows(4).position(|w| w == b"\r\n\r\n") else {
+        let Some(end) = s.data.windows(4).position(|w| matches!(w, [b'\r', b'\n', b'\r', b'\n'])) else {
             if s.data.len() > MOST_HEAD {
                 return self.lost("trailer", s, rows);
             }

@@ -48,14 +48,14 @@ const fn link_header(link: u32) -> usize {
 }
 
 fn is_control(record: &Record) -> bool {
-    let (payload, proto) = (record.payload(), record.ends.proto);
+    let (payload, proto) = (record.payload(), record.key.proto);
     let transport = match proto {
         6 => Transport::Stream,
         17 => Transport::Datagram,
         _ => return false,
     };
     let verdict = |p: &Protocol| (p.probe)(payload, Dir::Src).max((p.probe)(payload, Dir::Dst));
-    let on_port = |p: &Protocol| p.ports.contains(&record.ends.src_port) || p.ports.contains(&record.ends.dst_port);
+    let on_port = |p: &Protocol| p.ports.contains(&record.ports.0) || p.ports.contains(&record.ports.1);
     let claims = |p: &&Protocol| match verdict(p) {
         Verdict::Certain | Verdict::Likely => true,
         Verdict::Maybe => on_port(p),

@@ -11,12 +11,13 @@ mod tests;
 use std::sync::Arc;
 
 use closing::{CHUNK_INIT, Closing, Meaning, first_chunk};
-use lidr_schema::{Ends, Head, Micros, Name, Outer, Text, community::community_id, table::flow};
+use lidr_schema::{Ends, Head, Micros, Name, Outer, Store, Text, community::community_id, table::flow};
 
 use crate::{
     decode::{Decoder, Ordinals, Protocol},
     record::{Dir, FlowKey, Record, Stamp},
     tcp::Streams,
+    worker::Shared,
 };
 
 /// An `open` row is due so long after the first packet, µs.
@@ -64,6 +65,15 @@ impl Probing {
         self.over = self.looks == [u8::MAX; 2];
         self.looks.get(dir.index()) == Some(&u8::MAX)
     }
+}
+
+/// Where rows of conversations go, and the names that all of them carry.
+#[derive(Debug)]
+pub(crate) struct FlowRows<'a> {
+    /// Sensor and inputs.
+    pub(crate) shared: &'a Shared,
+    /// The table's columns.
+    pub(crate) columns: &'a mut flow::Columns,
 }
 
 /// A live conversation.
@@ -138,7 +148,7 @@ impl Flow {
     pub(crate) fn new(record: &Record) -> Self {
         let synack = record.key.proto == TCP && record.tcp.flags & (SYN | ACK) == SYN | ACK;
         let syn = record.key.proto == TCP && record.tcp.flags & (SYN | ACK) == SYN;
-        let e = record.ends;
+        let e = record.ends();
         let ends = match (synack, e.proto) {
             // Whoever accepts did not open.
             (true, _) => {
@@ -272,20 +282,16 @@ impl Flow {
     }
 
     /// The `open` row that is due before `now`, for protocols that open by time.
-    pub(crate) fn open_by(&mut self, now: i64, head: &dyn Fn(&Self) -> Head) -> Option<(Head, flow::Row)> {
-        if !self.opens_by_timer() {
-            return None;
-        }
+    pub(crate) fn open_by(&mut self, now: i64, out: &mut FlowRows<'_>) {
         let due = self.first.eff + OPEN_AFTER;
-        if now <= due {
-            return None;
+        if now > due && self.opens_by_timer() {
+            self.opened = true;
+            self.row("open", due, None, out);
         }
-        self.opened = true;
-        Some(self.row("open", due, None, head))
     }
 
-    /// Counts a packet that belongs to it; gives the row that it completes.
-    pub(crate) fn count(&mut self, record: &Record, head: &dyn Fn(&Self) -> Head) -> Option<(Head, flow::Row)> {
+    /// Counts a packet that belongs to it, and writes the row that it completes.
+    pub(crate) fn count(&mut self, record: &Record, out: &mut FlowRows<'_>) {
         let dir = self.dir(record);
         let add = |pair: &mut [u64; 2], n: u64| {
             if let Some(count) = pair.get_mut(dir.index()) {
@@ -305,21 +311,20 @@ impl Flow {
             && let Some(reason) = self.closes(record, dir)
         {
             self.closed = Some(eff);
-            return Some(self.row("end", eff, Some(reason), head));
+            return self.row("end", eff, Some(reason), out);
         }
         if !self.opened && !matches!(self.key.proto, TCP | SCTP) {
-            if eff < self.first.eff + OPEN_AFTER {
-                return None;
+            if eff >= self.first.eff + OPEN_AFTER {
+                self.opened = true;
+                self.next_part_after(eff);
+                self.row("open", eff, None, out);
             }
-            self.opened = true;
+            return;
+        }
+        if eff >= self.next_part && self.opened {
             self.next_part_after(eff);
-            return Some(self.row("open", eff, None, head));
+            self.row("part", eff, None, out);
         }
-        if eff < self.next_part || !self.opened {
-            return None;
-        }
-        self.next_part_after(eff);
-        Some(self.row("part", eff, None, head))
     }
 
     const fn next_part_after(&mut self, eff: i64) {
@@ -373,17 +378,11 @@ impl Flow {
     }
 
     /// The last row, for a conversation that did not close by itself.
-    pub(crate) fn end(
-        &mut self,
-        reason: &'static str,
-        due: i64,
-        head: &dyn Fn(&Self) -> Head,
-    ) -> Option<(Head, flow::Row)> {
-        if self.closed.is_some() {
-            return None;
+    pub(crate) fn end(&mut self, reason: &'static str, due: i64, out: &mut FlowRows<'_>) {
+        if self.closed.is_none() {
+            self.closed = Some(due);
+            self.row("end", due, Some(reason), out);
         }
-        self.closed = Some(due);
-        Some(self.row("end", due, Some(reason), head))
     }
 
     /// When it closed, once somebody waits for what was captured late and nothing of that can come at or before that time.
@@ -417,17 +416,11 @@ impl Flow {
         self.closed.unwrap_or(self.last_eff + self.idle()).min(clock)
     }
 
-    /// VLAN, tunnel and ends, for rows of this conversation.
-    pub(crate) fn fill(&self, head: &mut Head) {
-        head.vlan = self.vlan;
-        head.set_outer(self.outer.as_deref());
-        head.set_ends(self.ends);
-    }
-
     /// Reads what every packet looks at, so that it is at hand when one comes.
     pub(crate) fn warm(&self) -> u64 {
-        let [packets, _] = self.counts.packets;
-        packets ^ u64::from(self.layer) ^ u64::from(self.opened)
+        let ([packets, _], [payload, _]) = (self.counts.packets, self.counts.payload);
+        let read = self.streams.as_deref().map_or(0, Streams::warm);
+        packets ^ payload ^ u64::from(self.layer) ^ u64::from(self.opened) ^ read
     }
 
     /// The protocol, once it can be said.
@@ -435,22 +428,24 @@ impl Flow {
         self.protocol.filter(|_| !self.unsure)
     }
 
-    fn row(
-        &mut self,
-        state: &'static str,
-        due: i64,
-        reason: Option<&'static str>,
-        head: &dyn Fn(&Self) -> Head,
-    ) -> (Head, flow::Row) {
-        let mut head = head(self);
-        head.ts = Micros(self.first.ts);
-        head.due = Micros(due);
-        head.frame = self.first.frame;
-        head.n = u32::from(self.layer) << 28 | 1 << 24 | self.part.min(0x00ff_ffff);
-        head.decoder = Name::Borrowed("flow");
+    /// Writes a row straight into the columns: head and row are half a KiB, and each hand they pass through would copy them.
+    fn row(&mut self, state: &'static str, due: i64, reason: Option<&'static str>, out: &mut FlowRows<'_>) {
         let known = self.known().map(|p| p.name);
         let by_port = known.is_none().then(|| app::by_port(&self.ends)).flatten();
-        head.trust = Name::Borrowed(if by_port.is_some() { "port" } else { "clear" });
+        let mut head = Head {
+            ts: Micros(self.first.ts),
+            due: Micros(due),
+            sensor: out.shared.sensor.clone(),
+            capture: out.shared.capture(self.first.input),
+            frame: self.first.frame,
+            n: u32::from(self.layer) << 28 | 1 << 24 | self.part.min(0x00ff_ffff),
+            vlan: self.vlan,
+            decoder: Name::Borrowed("flow"),
+            trust: Name::Borrowed(if by_port.is_some() { "port" } else { "clear" }),
+            ..Head::default()
+        };
+        head.set_outer(self.outer.as_deref());
+        head.set_ends(self.ends);
         let [src_packets, dst_packets] = self.counts.packets;
         let [src_bytes, dst_bytes] = self.counts.bytes;
         let [src_payload, dst_payload] = self.counts.payload;
@@ -482,7 +477,7 @@ impl Flow {
         };
         self.part += 1;
         self.counts = Counts::default();
-        (head, row)
+        out.columns.push(head, row);
     }
 
     /// A handshake was completed, or both ends have sent TCP data without us seeing it begin.

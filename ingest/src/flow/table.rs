@@ -111,6 +111,11 @@ impl FlowTable {
         self.slots.get(slot as usize).map_or(i64::MAX, |place| place.scheduled)
     }
 
+    /// Whether the flow is to be looked at in the second of `until` or before.
+    pub(crate) fn is_due(&self, slot: u32, until: i64) -> bool {
+        self.scheduled(slot).div_euclid(SECOND) <= until.div_euclid(SECOND)
+    }
+
     /// A flow that was taken out is over.
     pub(crate) fn recycle(&mut self, flow: Box<Flow>) {
         if self.spare.len() < MOST_SPARE {
@@ -126,16 +131,17 @@ impl FlowTable {
         self.wheel.entry(at.div_euclid(SECOND)).or_default().push(ticket);
     }
 
-    /// Flows whose look-at time may have come: everything scheduled up to the second of `until`.
+    /// Flows whose look-at time has come: everything scheduled up to the second of `until`. Some of them may come twice.
     pub(crate) fn due(&mut self, until: i64) -> Vec<u32> {
         let mut out = Vec::new();
         let last = until.div_euclid(SECOND);
         while let Some(bucket) = self.wheel.first_entry().filter(|b| *b.key() <= last) {
             out.extend(bucket.remove());
         }
-        out.retain(|t| {
+        let is_live = |t: &Ticket| {
             self.slots.get(t.slot as usize).is_some_and(|s| s.generation == t.generation && s.flow.is_some())
-        });
+        };
+        out.retain(|t| is_live(t) && self.is_due(t.slot, until));
         out.into_iter().map(|t| t.slot).collect()
     }
 

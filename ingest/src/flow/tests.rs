@@ -2,7 +2,7 @@
 use std::sync::Arc;
 
 use arrow::array::{AsArray, RecordBatch};
-use lidr_schema::{Cidr, Ends, Ip, Key, TableId};
+use lidr_schema::{Cidr, Ip, Key, TableId};
 use proptest::prelude::*;
 
 use crate::{
@@ -20,14 +20,12 @@ const RST: u8 = 4;
 
 fn packet(at: i64, forward: bool, proto: u8, flags: u8, seq: u32) -> Record {
     let (a, b) = (Ip::v4([10, 0, 0, 1]), Ip::v4([10, 0, 0, 2]));
-    let there = Ends { src_ip: a, dst_ip: b, src_port: 4000, dst_port: 9, proto };
-    let back = Ends { src_ip: b, dst_ip: a, src_port: 9, dst_port: 4000, proto };
     let key = FlowKey { low: (a, 4000), high: (b, 9), proto, network: 0 };
     Record {
         key,
         hash: 7,
         from_low: forward,
-        ends: if forward { there } else { back },
+        ports: if forward { (4000, 9) } else { (9, 4000) },
         stamp: Stamp { ts: at, eff: at, frame: (at / 1000) as u64 + 1, input: 0 },
         clock: at,
         tcp: Tcp { seq, flags, ..Tcp::default() },
@@ -62,7 +60,7 @@ fn rows(packets: &[Record], rhythm: usize) -> Vec<(String, i64, u64, String)> {
         |chunk: Chunk| batches.extend(chunk.batches.into_iter().filter(|(t, _)| *t == TableId::Flow).map(|(_, b)| b));
     let mut clock = 0;
     for part in packets.chunks(rhythm) {
-        part.iter().for_each(|r| worker.record(r));
+        worker.records(part);
         clock = part.iter().map(|r| r.clock).max().unwrap().max(clock);
         worker.tick(clock);
         keep(worker.take(clock));
@@ -210,7 +208,7 @@ fn trailing(packets: &[Record]) -> u64 {
         protocols: Protocols::without(&[]),
     };
     let mut worker = Worker::new(Arc::new(shared));
-    packets.iter().for_each(|r| worker.record(r));
+    worker.records(&packets);
     let mut summary = crate::summary::Summary::default();
     summary.add_tally(&worker.tally);
     summary.dropped.get("tcp_after_close").copied().unwrap_or_default()
@@ -232,9 +230,9 @@ fn the_flow_table_has_a_bound_and_a_counter() {
     let mut worker = Worker::new(Arc::new(shared));
     for i in 0..50_u16 {
         let mut record = packet(i64::from(i) * 1000, true, 6, SYN, 1);
-        assert!(net.contains(record.ends.src_ip));
-        (record.ends.src_port, record.key.low.1, record.hash) = (i, i, u64::from(i));
-        worker.record(&record);
+        assert!(net.contains(record.ends().src_ip));
+        (record.ports.0, record.key.low.1, record.hash) = (i, i, u64::from(i));
+        worker.records(std::slice::from_ref(&record));
     }
     let chunk = worker.end(DISORDER);
     let mut summary = crate::summary::Summary::default();

@@ -8,6 +8,7 @@ pub(crate) mod encapsulation;
 mod fragment;
 mod link;
 mod network;
+mod plain;
 #[cfg(test)]
 mod tests;
 mod transport;
@@ -21,6 +22,7 @@ use fragment::{Fragments, Id, Outcome, Part};
 use hashbrown::DefaultHashBuilder;
 use lidr_schema::{Ends, Ip, Name, Outer};
 use network::{Network, Networks};
+use plain::Plain;
 
 use crate::{
     decode::ports::Ports,
@@ -54,34 +56,37 @@ pub struct Frames {
 #[derive(Clone, Copy, Debug)]
 struct View<'a> {
     block: &'a Block,
+    octets: &'a [u8],
+    /// Where in the block they begin.
     start: usize,
-    end: usize,
-    /// Octets that the capture cut off after `end`.
+    /// Octets that the capture cut off after them.
     cut: usize,
 }
 
 impl<'a> View<'a> {
-    fn get(&self) -> &'a [u8] {
-        self.block.get(self.start..self.end).unwrap_or_default()
+    fn new(block: &'a Block, start: usize, len: usize, cut: usize) -> Self {
+        Self { block, octets: block.get(start..start + len).unwrap_or_default(), start, cut }
+    }
+    const fn get(&self) -> &'a [u8] {
+        self.octets
     }
     fn skip(self, octets: usize) -> Self {
-        let start = self.start + octets;
-        if start <= self.end {
-            return Self { start, ..self };
+        if let Some(rest) = self.octets.get(octets..) {
+            return Self { octets: rest, start: self.start + octets, ..self };
         }
         // What is passed over beyond the captured octets is not there to be payload, either.
-        Self { start: self.end, cut: self.cut.saturating_sub(start - self.end), ..self }
+        let had = self.len();
+        Self { octets: &[], start: self.start + had, cut: self.cut.saturating_sub(octets - had), ..self }
     }
     const fn len(&self) -> usize {
-        self.end - self.start
+        self.octets.len()
     }
     /// At most so many octets; what the capture lacks of them stays cut.
     fn limit(self, octets: usize) -> Self {
-        let had = self.len();
-        if octets <= had {
-            return Self { end: self.start + octets, cut: 0, ..self };
+        match self.octets.get(..octets) {
+            Some(kept) => Self { octets: kept, cut: 0, ..self },
+            None => Self { cut: octets - self.len(), ..self },
         }
-        Self { cut: octets - had, ..self }
     }
 }
 
@@ -150,7 +155,9 @@ impl Frames {
         self.fragments.end(clock);
     }
 
-    /// Decodes one packet, whose octets stand in that block.
+    /// Decodes one packet, whose octets stand in that block. A part of the reader's loop, like its record below: a call a packet with
+    /// all that is known of it would be seen in the profile.
+    #[inline(always)]
     pub(crate) fn packet(
         &mut self,
         p: &RawPacket,
@@ -161,14 +168,21 @@ impl Frames {
         odds: &mut Vec<ReaderOdd>,
     ) {
         let cut = (p.wire_len as usize).saturating_sub(p.len);
-        let view = View { block, start: p.start, end: p.start + p.len, cut };
+        let view = View::new(block, p.start, p.len, cut);
         let mut context =
             Context { stamp, clock, ends: Ends::default(), vlan: None, outer: None, network: 0, layer: 0, out, odds };
-        // Nearly every packet of nearly every capture, without a step through each layer that it might have had.
-        if p.link == ETHERNET && matches!(view.get(), [_, _, _, _, _, _, _, _, _, _, _, _, 8, 0, 0x40..=0x4f, ..]) {
-            return self.ipv4(view.skip(14), &mut context);
+        match Plain::of(p.link, view) {
+            Some(Plain { info, ports, tcp, payload }) => {
+                self.record(info, ports, payload, tcp, false, &mut context);
+            }
+            // Nor does the rest of IPv4 need a step through each layer that might have been before it.
+            None if p.link == ETHERNET
+                && matches!(view.get(), [_, _, _, _, _, _, _, _, _, _, _, _, 8, 0, 0x40..=0x4f, ..]) =>
+            {
+                self.ipv4(view.skip(14), &mut context);
+            }
+            None => self.link(p.link, view, &mut context),
         }
-        self.link(p.link, view, &mut context);
     }
 
     fn ip(&mut self, view: View<'_>, context: &mut Context<'_>) {
@@ -308,7 +322,7 @@ impl Frames {
                 info.len = end + if v4 { 20 } else { 40 };
                 context.ends = info.ends((0, 0));
                 let block = Arc::new(whole);
-                self.transport(info, View { block: &block, start: 0, end, cut: 0 }, context);
+                self.transport(info, View::new(&block, 0, end, 0), context);
             }
         }
     }
@@ -364,6 +378,7 @@ impl Frames {
         made
     }
 
+    #[inline]
     fn hash(&self, key: &FlowKey) -> u64 {
         self.hasher.hash_one(key)
     }

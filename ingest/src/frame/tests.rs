@@ -8,16 +8,7 @@ use super::*;
 
 fn decode_all(frames: &mut Frames, link: u32, frame: &[u8], wire_len: usize) -> (Vec<Record>, Vec<ReaderOdd>) {
     let (mut out, mut odds) = (Vec::new(), Vec::new());
-    let raw = RawPacket {
-        ts: 1,
-        link,
-        wire_len: wire_len as u32,
-        block: None,
-        start: 0,
-        len: frame.len(),
-        input: 0,
-        frame: 1,
-    };
+    let raw = RawPacket { ts: 1, link, wire_len: wire_len as u32, start: 0, len: frame.len(), input: 0, frame: 1 };
     let stamp = Stamp { ts: 1, eff: 1, frame: 1, input: 0 };
     frames.packet(&raw, &Arc::new(frame.to_vec()), stamp, 1, &mut out, &mut odds);
     (out, odds)
@@ -75,7 +66,7 @@ fn every_link_type_reaches_the_same_packet() {
         let (records, odds) = decode(link, &frame);
         assert_eq!(records.len(), 1, "link {link}: {odds:?}");
         assert_eq!(records[0].payload(), b"hello");
-        assert_eq!((records[0].ends.src_port, records[0].ends.dst_port, records[0].ip_len), (4000, 53, 33));
+        assert_eq!((records[0].ports.0, records[0].ports.1, records[0].ip_len), (4000, 53, 33));
     }
 }
 
@@ -153,7 +144,7 @@ fn fragments_make_one_record_where_the_last_one_comes() {
         records.extend(decode_all(&mut frames, 101, &packet, packet.len()).0);
     }
     assert_eq!(records.len(), 1);
-    assert_eq!((records[0].payload(), records[0].ends.dst_port), ([7; 2000].as_slice(), 53));
+    assert_eq!((records[0].payload(), records[0].ports.1), ([7; 2000].as_slice(), 53));
 }
 
 #[test]
@@ -236,7 +227,7 @@ fn a_capture_that_cuts_tcp_options_keeps_the_conversation() {
     let (records, odds) = decode_all(&mut Frames::default(), 1, &frame[..64], frame.len());
     assert_eq!((records.len(), odds.len()), (1, 0));
     let r = &records[0];
-    assert_eq!((r.ends.src_port, r.ends.dst_port, r.tcp.seq, r.tcp.ack, r.tcp.flags), (40_000, 443, 7, 9, 16));
+    assert_eq!((r.ports.0, r.ports.1, r.tcp.seq, r.tcp.ack, r.tcp.flags), (40_000, 443, 7, 9, 16));
     assert_eq!((r.payload_len, r.payload_captured), (100, 0));
 }
 
@@ -276,7 +267,7 @@ fn fragments_of_ipv6_are_put_together() {
         records.extend(decode_all(&mut frames, 101, &packet, packet.len()).0);
     }
     assert_eq!(records.len(), 1);
-    assert_eq!((records[0].payload(), records[0].ends.dst_port, records[0].ip_len), ([3; 40].as_slice(), 53, 88));
+    assert_eq!((records[0].payload(), records[0].ports.1, records[0].ip_len), ([3; 40].as_slice(), 53, 88));
 }
 
 #[test]
@@ -469,7 +460,7 @@ fn networks_of_tenants_are_told_apart_and_directions_of_one_are_not() {
     assert_ne!(key(&nested), key(&gtp([1, 2], 5, &there)));
     assert_eq!(
         (size_of::<crate::record::FlowKey>(), size_of::<Record>()),
-        (48, 192),
+        (48, 152),
         "what a packet costs on its way to its worker"
     );
 }

@@ -84,6 +84,7 @@ impl Frames {
     }
 
     /// Writes the record of one layer.
+    #[inline(always)]
     pub(super) fn record(
         &mut self,
         info: IpInfo,
@@ -102,7 +103,7 @@ impl Frames {
             hash: self.hash(&key),
             key,
             from_low,
-            ends,
+            ports,
             stamp: context.stamp,
             clock: context.clock,
             tcp,
@@ -134,6 +135,7 @@ fn cut_tcp(view: View<'_>) -> Option<((u16, u16), Tcp, usize)> {
 /// Both directions have one key: ends in order. For ICMP a type and the type that answers it meet in the lesser of both; types
 /// without an answer go one way, each type and code by itself, as in the Community ID. With it whether the lesser end sent: of ICMP
 /// the lesser address.
+#[inline]
 fn key_of(ends: &Ends, network: u64) -> (FlowKey, bool) {
     let (mut src, mut dst): ((Ip, u16), (Ip, u16)) = ((ends.src_ip, ends.src_port), (ends.dst_ip, ends.dst_port));
     if matches!(ends.proto, 1 | 58)

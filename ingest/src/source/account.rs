@@ -45,10 +45,12 @@ pub struct InputSummary {
 }
 
 impl InputSummary {
-    /// Something of it happened then.
-    pub(super) fn seen(&mut self, ts: i64) {
+    /// Something of it happened then; gives the latest time before.
+    pub(super) fn seen(&mut self, ts: i64) -> i64 {
         self.first = Some(self.first.map_or(ts, |t| t.min(ts)));
-        self.last = Some(self.last.map_or(ts, |t| t.max(ts)));
+        let before = self.last.unwrap_or(ts);
+        self.last = Some(before.max(ts));
+        before
     }
 
     /// Adds the file's SHA-256; standard input and pipes have none.

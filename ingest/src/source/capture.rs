@@ -16,8 +16,8 @@ use crate::record::Block;
 /// Most octets of one record that are believed.
 pub(super) const MOST_CAPTURED: usize = 256 * 1024;
 
-/// A packet as it stands in a capture.
-#[derive(Clone, Debug)]
+/// A packet as it stands in a capture; its octets stand in the block that its input is reading ([`Capture::block`]).
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct RawPacket {
     /// Packet time, µs.
     pub(crate) ts: i64,
@@ -25,9 +25,7 @@ pub(crate) struct RawPacket {
     pub(crate) link: u32,
     /// Octets that the packet had on the wire.
     pub(crate) wire_len: u32,
-    /// The octets captured, where the packet waits; else they stand in the block that its input is reading ([`Capture::block`]).
-    pub(crate) block: Option<Block>,
-    /// Where they begin.
+    /// Where the octets captured begin.
     pub(crate) start: usize,
     /// How many.
     pub(crate) len: usize,
@@ -148,6 +146,7 @@ impl Capture {
     }
 
     /// The next packet; none at the end, with `cut` set where that came early.
+    #[inline(always)]
     pub(crate) fn next(&mut self) -> io::Result<Option<RawPacket>> {
         if self.cut.is_some() {
             return Ok(None);
@@ -175,6 +174,7 @@ impl Capture {
         }
     }
 
+    #[inline(always)]
     fn classic(&mut self, big: bool, nanos: bool, link: u32) -> io::Result<Option<RawPacket>> {
         let head = self.bytes.want(16)?;
         if head.is_empty() {
@@ -208,7 +208,7 @@ impl Capture {
     fn packet(&mut self, ts: i64, link: u32, wire_len: u32, skip: usize, len: usize) -> RawPacket {
         self.frame += 1;
         let (_, at) = self.bytes.place();
-        RawPacket { ts, link, wire_len, block: None, start: at + skip, len, input: self.input, frame: self.frame }
+        RawPacket { ts, link, wire_len, start: at + skip, len, input: self.input, frame: self.frame }
     }
 
     /// What the packet read last stands in, until the next one is read.

@@ -23,6 +23,16 @@ pub(crate) enum Odd {
     Ahead,
 }
 
+impl Odd {
+    /// What an oddity calls it.
+    pub(crate) const fn kind(self) -> &'static str {
+        match self {
+            Self::Back => "time_back",
+            Self::Ahead => "time_ahead",
+        }
+    }
+}
+
 /// The clock of one sensor.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Clock {

@@ -32,7 +32,7 @@ use clock::Clock;
 pub use epoch::epoch;
 use lidr_schema::{Ends, Name, TableId};
 
-use self::stream::{Item, Stream};
+use self::stream::{Item, Stream, stamp_of};
 use crate::{
     decode::ports::Ports,
     frame::{FrameCounters, Frames},
@@ -225,13 +225,36 @@ impl Reader {
         if self.live.is_some() {
             return self.live_block(out);
         }
-        let mut read = 0;
+        let mut read = self.straight(out)?;
         while read < PACKETS {
             let Some(item) = self.item()? else { break };
             self.decode(item, out);
             read += 1;
         }
         Ok(self.clock.filter(|_| read > 0).map(|c| c.now()))
+    }
+
+    /// Packets of an only capture, whose clock runs and of which none waits: nothing has to be compared with anything, and each is
+    /// decoded where it stands. How many there were.
+    fn straight(&mut self, out: &mut Vec<Record>) -> Result<usize, SourceError> {
+        let Self { streams, ahead, clock: Some(clock), frames, odds, early, .. } = self else { return Ok(0) };
+        let ([stream], true) = (streams.as_mut_slice(), ahead.is_empty()) else { return Ok(0) };
+        for read in 0..PACKETS {
+            let packet = stream.packet(early)?;
+            if !early.is_empty() {
+                settle(early, odds, clock);
+            }
+            let Some(packet) = packet else { return Ok(read) };
+            let (eff, odd) = clock.packet(packet.ts);
+            let stamp = stamp_of(&packet, eff);
+            if let Some(odd) = odd {
+                odds.push(odd_of(odd.kind(), "packet time", stamp));
+            }
+            if let Some(block) = stream.block() {
+                frames.packet(&packet, block, stamp, clock.now(), out, odds);
+            }
+        }
+        Ok(PACKETS)
     }
 
     /// Rows of record files since the last call.
@@ -304,17 +327,11 @@ impl Reader {
         let (eff, odd) = clock.packet(item.ts());
         let now = clock.now();
         let stamp = item.stamp(eff);
-        if let Some(odd) = odd {
-            let kind = match odd {
-                clock::Odd::Back => "time_back",
-                clock::Odd::Ahead => "time_ahead",
-            };
-            self.odds.push(odd_of(kind, item.time_name(), stamp));
-        }
+        self.odds.extend(odd.map(|odd| odd_of(odd.kind(), item.time_name(), stamp)));
         match item {
-            Item::Packet(packet) => {
+            Item::Packet(packet, block) => {
                 let current = self.streams.get(usize::from(packet.input)).and_then(Stream::block);
-                let Some(block) = packet.block.as_ref().or(current) else { return };
+                let Some(block) = block.as_ref().or(current) else { return };
                 self.frames.packet(&packet, block, stamp, now, out, &mut self.odds);
             }
             Item::Line(line) => match self.streams.get_mut(usize::from(stamp.input)).and_then(|s| s.outcome(*line)) {
@@ -334,7 +351,7 @@ impl Reader {
             let reach = if self.logs { clock::PAUSE } else { clock::AHEAD };
             let times: Vec<i64> = self.ahead.iter().map(Item::ts).collect();
             self.clock = (!times.is_empty()).then(|| Clock::start(times, reach));
-            self.settle();
+            self.settle_early();
         }
         let item = match self.ahead.pop_front() {
             Some(item) => Some(item),
@@ -406,27 +423,31 @@ impl Reader {
         let mut next = stream.next(&mut self.early)?;
         // One input's packets are decoded before the next one is read; any other packet waits and holds its block.
         if (self.clock.is_none() || self.logs || several)
-            && let Some(Item::Packet(packet)) = &mut next
+            && let Some(Item::Packet(_, block)) = &mut next
         {
-            packet.block = stream.block().cloned();
+            *block = stream.block().cloned();
         }
-        if !self.early.is_empty() {
-            self.settle();
-        }
+        self.settle_early();
         Ok(next)
     }
 
-    /// Gives oddities that belong to no packet their effective time, once there is a clock: what the last packet of a cut input
-    /// claimed may be far from it.
-    fn settle(&mut self) {
-        let Some(now) = self.clock.map(|c| c.now()) else { return };
-        for mut odd in self.early.drain(..) {
-            odd.stamp.eff = odd.stamp.ts.clamp(now - clock::DISORDER, now);
-            if odd.stamp.ts == 0 {
-                odd.stamp.ts = odd.stamp.eff;
-            }
-            self.odds.push(odd);
+    fn settle_early(&mut self) {
+        if let Some(clock) = &self.clock {
+            settle(&mut self.early, &mut self.odds, clock);
         }
+    }
+}
+
+/// Gives oddities that belong to no packet their effective time, once there is a clock: what the last packet of a cut input claimed
+/// may be far from it.
+fn settle(early: &mut Vec<ReaderOdd>, odds: &mut Vec<ReaderOdd>, clock: &Clock) {
+    let now = clock.now();
+    for mut odd in early.drain(..) {
+        odd.stamp.eff = odd.stamp.ts.clamp(now - clock::DISORDER, now);
+        if odd.stamp.ts == 0 {
+            odd.stamp.ts = odd.stamp.eff;
+        }
+        odds.push(odd);
     }
 }
 

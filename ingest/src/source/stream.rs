@@ -16,8 +16,8 @@ use crate::{
 /// What an input gives.
 #[derive(Debug)]
 pub(super) enum Item {
-    /// A packet of a capture.
-    Packet(RawPacket),
+    /// A packet of a capture, with the block that its octets stand in where it waits for its turn.
+    Packet(RawPacket, Option<Block>),
     /// A record of a record file.
     Line(Box<Line>),
 }
@@ -26,7 +26,7 @@ impl Item {
     /// When it happened, µs.
     pub(super) fn ts(&self) -> i64 {
         match self {
-            Self::Packet(packet) => packet.ts,
+            Self::Packet(packet, _) => packet.ts,
             Self::Line(line) => line.ts,
         }
     }
@@ -34,7 +34,7 @@ impl Item {
     /// Its place, with an effective time.
     pub(super) fn stamp(&self, eff: i64) -> Stamp {
         match self {
-            Self::Packet(p) => Stamp { ts: p.ts, eff, frame: p.frame, input: p.input },
+            Self::Packet(p, _) => stamp_of(p, eff),
             Self::Line(l) => Stamp { ts: l.ts, eff, frame: l.number, input: l.input },
         }
     }
@@ -42,7 +42,7 @@ impl Item {
     /// What its time is called in an oddity.
     pub(super) const fn time_name(&self) -> &'static str {
         match self {
-            Self::Packet(_) => "packet time",
+            Self::Packet(..) => "packet time",
             Self::Line(_) => "record time",
         }
     }
@@ -153,37 +153,52 @@ impl Stream {
 
     /// The next packet or record, accounted for; what was odd about it goes to `odds`, at the end what the input broke off with.
     pub(super) fn next(&mut self, odds: &mut Vec<ReaderOdd>) -> Result<Option<Item>, SourceError> {
-        let read = match &mut self.of {
-            Of::Capture(capture) => capture.next().map(|p| p.map(Item::Packet)),
-            Of::Log(log) => log.next().map(|l| l.map(|l| Item::Line(Box::new(l)))),
-        };
-        let (next, damaged) = match read {
-            Ok(next) => (next, None),
-            // What the system refuses ends the run; a compression that was cut or damaged ends this input.
-            Err(why) if why.raw_os_error().is_some() => {
-                return Err(SourceError::Read { name: self.summary.path.clone(), why });
+        let Of::Log(log) = &mut self.of else { return Ok(self.packet(odds)?.map(|p| Item::Packet(p, None))) };
+        match log.next() {
+            Ok(Some(line)) => {
+                self.summary.seen(line.ts);
+                Ok(Some(Item::Line(Box::new(line))))
             }
-            Err(_) => (None, Some(DAMAGED)),
+            Ok(None) => self.ended(None, odds),
+            Err(why) => self.broken(why, odds),
+        }
+    }
+
+    /// The next packet, where the input is a capture. A part of the loop that calls it: what it gives would else be copied twice.
+    #[inline(always)]
+    pub(super) fn packet(&mut self, odds: &mut Vec<ReaderOdd>) -> Result<Option<RawPacket>, SourceError> {
+        let Of::Capture(capture) = &mut self.of else { return Ok(None) };
+        let packet = match capture.next() {
+            Ok(Some(packet)) => packet,
+            Ok(None) => return self.ended(None, odds),
+            Err(why) => return self.broken(why, odds),
         };
         let s = &mut self.summary;
-        if let Some(item) = &next {
-            let ts = item.ts();
-            if let Item::Packet(packet) = item {
-                s.packets += 1;
-                s.bytes += u64::from(packet.wire_len);
-            }
-            let before = s.last.unwrap_or(ts);
-            s.seen(ts);
-            if let Of::Capture(capture) = &mut self.of {
-                if capture.take_untimed() {
-                    odds.push(odd_of("time_unknown", "simple packet block", item.stamp(ts)));
-                }
-                // They were dropped before this packet, which may have come long after.
-                let stamp = Stamp { ts: before, ..item.stamp(before) };
-                s.dropped = s.dropped.saturating_add(dropped(capture, stamp, odds));
-            }
-            return Ok(next);
+        s.packets += 1;
+        s.bytes += u64::from(packet.wire_len);
+        let before = s.seen(packet.ts);
+        if capture.take_untimed() {
+            odds.push(odd_of("time_unknown", "simple packet block", stamp_of(&packet, packet.ts)));
         }
+        // They were dropped before this packet, which may have come long after.
+        let stamp = Stamp { ts: before, ..stamp_of(&packet, before) };
+        s.dropped = s.dropped.saturating_add(dropped(capture, stamp, odds));
+        Ok(Some(packet))
+    }
+
+    /// What the system refuses ends the run; a compression that was cut or damaged ends this input.
+    #[cold]
+    fn broken<T>(&mut self, why: io::Error, odds: &mut Vec<ReaderOdd>) -> Result<Option<T>, SourceError> {
+        if why.raw_os_error().is_some() {
+            return Err(SourceError::Read { name: self.summary.path.clone(), why });
+        }
+        self.ended(Some(DAMAGED), odds)
+    }
+
+    /// The end of the input: what it broke off with is said, once.
+    #[cold]
+    fn ended<T>(&mut self, damaged: Option<Cut>, odds: &mut Vec<ReaderOdd>) -> Result<Option<T>, SourceError> {
+        let s = &mut self.summary;
         let ts = s.last.unwrap_or_default();
         if let Of::Capture(capture) = &mut self.of {
             let frame = capture.next_frame();
@@ -200,6 +215,11 @@ impl Stream {
         odds.push(ReaderOdd { needed: Some(cut.needed), had: Some(cut.had), ..odd });
         Ok(None)
     }
+}
+
+/// The place of a packet, with an effective time.
+pub(super) const fn stamp_of(p: &RawPacket, eff: i64) -> Stamp {
+    Stamp { ts: p.ts, eff, frame: p.frame, input: p.input }
 }
 
 /// What the interfaces of a capture say they dropped until here; tcpdump and dumpcap say it at the end only.

@@ -169,7 +169,7 @@ fn inputs_of_one_sensor_are_one_stream_in_time() {
         .collect();
     let mut reader = Reader::open(&inputs).unwrap();
     let mut seen = Vec::new();
-    while let Some(Item::Packet(p)) = reader.item().unwrap() {
+    while let Some(Item::Packet(p, _)) = reader.item().unwrap() {
         seen.push((p.ts / 1_000_000, p.input));
     }
     assert_eq!(seen, [(1, 0), (2, 1), (3, 0), (3, 1), (4, 1), (5, 0)]);

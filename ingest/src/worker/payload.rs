@@ -57,10 +57,16 @@ fn with_rows<T>(
     result
 }
 
+#[inline]
 pub(super) fn expire(flow: &mut Flow, now: i64, shared: &Shared, out: &mut Vec<(Head, AnyRow)>) {
-    if flow.asked() >= now {
-        return;
+    if flow.asked() < now {
+        give_up(flow, now, shared, out);
     }
+}
+
+/// The decoder gives up what is over at that time.
+#[cold]
+fn give_up(flow: &mut Flow, now: i64, shared: &Shared, out: &mut Vec<(Head, AnyRow)>) {
     let Some(mut decoder) = flow.decoder.take() else { return };
     with_rows(flow, shared, out, |_, rows| decoder.expire(now, rows));
     flow.decoder = Some(decoder);
@@ -226,6 +232,9 @@ fn report(
     }
     flow.retransmits += events.retransmits;
     flow.gap_bytes += events.gap;
+    if events == (Events { retransmits: events.retransmits, ..Events::default() }) {
+        return;
+    }
     let bounds = [("tcp_held", events.held_out), ("tcp_wanted", events.wanted_too_much)];
     bounds.iter().filter(|(_, hit)| *hit).for_each(|(name, _)| tally.drop_one(name));
     let odds = [

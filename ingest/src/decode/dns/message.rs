@@ -187,9 +187,14 @@ fn push_label(text: &mut String, label: &[u8]) {
         match octet {
             b'.' | b'\\' => text.extend(['\\', char::from(*octet)]),
             o if o.is_ascii_graphic() => text.push(char::from(o.to_ascii_lowercase())),
-            o => text.push_str(&format!("\\{o:03}")),
+            o => text.extend(['\\', digit(o / 100), digit(o / 10), digit(*o)]),
         }
     }
+}
+
+/// The last decimal digit of a number.
+fn digit(number: u8) -> char {
+    char::from(b'0' + number % 10)
 }
 
 /// Whether it could be a message: sure where it reads to its last octet and asks something that is asked in practice.

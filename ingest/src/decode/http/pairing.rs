@@ -1,4 +1,6 @@
 //! Messages that are complete: requests meet their answers, and rows are written.
+use lidr_schema::AnyRow;
+
 use super::{
     Asked, Content, Crowded, Dir, Head, Http, Mark, Name, Odd, Orders, Request, Response, Rows, Segment, State, body,
     hi1, http, x1,
@@ -23,7 +25,7 @@ impl Http {
             let response = Response { head, bytes, orders, whole };
             return self.answer(dir, from_src, mark, response, due, rows);
         }
-        let mut row = head.request_row(bytes);
+        let mut row = Box::new(head.request_row(bytes));
         row.body_kind = orders.kind().map(Name::Borrowed);
         let orders = Orders {
             x1: orders.x1.into_iter().map(|m| (rows.mark(dir, mark.stamp), m)).collect(),
@@ -144,14 +146,14 @@ pub(super) fn give_up(request: Request, due: i64, over: bool, rows: &mut Rows<'_
 fn finish(
     mark: Mark,
     dir: Dir,
-    row: http::Row,
+    row: Box<http::Row>,
     asked: &Orders<(Mark, x1::Message), (Mark, hi1::Action)>,
     (x1, hi1): (x1::Answer<'_>, hi1::Answer<'_>),
     due: i64,
     rows: &mut Rows<'_>,
 ) {
     let ends = rows.ends_from(dir);
-    rows.push_between(mark, due, ends, row);
+    rows.push_between(mark, due, ends, AnyRow::Http(row));
     let before = std::mem::replace(&mut rows.decoder, "x1");
     x1::write(&asked.x1, dir, x1, due, rows);
     rows.decoder = "hi1";

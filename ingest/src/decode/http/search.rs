@@ -64,8 +64,17 @@ fn request_line(data: &[u8]) -> Option<usize> {
     METHODS.iter().filter_map(|m| line.windows(m.len()).rposition(|w| w == *m)).max().map(|p| from + p)
 }
 
+/// By its first octet: a stream that has lost octets is looked through as a whole.
 fn find(data: &[u8], word: &[u8]) -> Option<usize> {
-    data.windows(word.len()).position(|w| w == word)
+    let first = word.first()?;
+    let mut from = 0;
+    loop {
+        let place = from + data.get(from..)?.iter().position(|o| o == first)?;
+        if data.get(place..)?.starts_with(word) {
+            return Some(place);
+        }
+        from = place + 1;
+    }
 }
 
 #[cfg(test)]
