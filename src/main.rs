@@ -26,6 +26,8 @@ mod sensor;
 mod settings;
 mod simulate;
 mod sources;
+#[cfg(feature = "kafka")]
+mod state;
 mod take;
 mod taps;
 #[cfg(feature = "kafka")]

@@ -17,8 +17,16 @@ use lidr_analytics::{
 use serde_json::json;
 
 use crate::{
-    account, args::Watch, folder::Own, judge::Judging, key, refresh::Refresher, sensor::all_properties,
-    settings::Properties, take::Taker,
+    account,
+    args::Watch,
+    folder::Own,
+    judge::{Judging, Resumed},
+    key,
+    refresh::Refresher,
+    sensor::all_properties,
+    settings::Properties,
+    state::State,
+    take::Taker,
 };
 
 pub(crate) fn run(args: &Watch, properties: &Properties, quiet: bool) -> anyhow::Result<ExitCode> {
@@ -31,6 +39,18 @@ pub(crate) fn run(args: &Watch, properties: &Properties, quiet: bool) -> anyhow:
     }
     let properties = all_properties(&args.broker, properties)?;
     let brokers = args.broker.kafka.clone();
+    // By this a watch knows the folders that it wrote before a restart.
+    let name =
+        json!({ "verb": "watch", "topic_prefix": args.broker.topic_prefix, "group": args.group, "key_id": key.id() });
+    let stop = stop_on_signal()?;
+    let every = Duration::from_secs(args.state_every);
+    let state = match &args.state {
+        Some(dir) => match State::open(dir, name.clone(), every, &stop)? {
+            Some(state) => Some(state),
+            None => return Ok(ExitCode::SUCCESS),
+        },
+        None => None,
+    };
     let mut source = Source::connect(SourceOptions {
         brokers: brokers.clone(),
         prefix: args.broker.topic_prefix.clone(),
@@ -41,9 +61,6 @@ pub(crate) fn run(args: &Watch, properties: &Properties, quiet: bool) -> anyhow:
         key_id: key.id().to_owned(),
         properties: properties.clone(),
     })?;
-    // By this a watch knows the folder that it wrote before a restart.
-    let name =
-        json!({ "verb": "watch", "topic_prefix": args.broker.topic_prefix, "group": args.group, "key_id": key.id() });
     let own = Own { name: name.clone(), rotate: args.rotate };
     let first = site.clone();
     let mut judging = Judging::start(&args.judge, args.range, &key, site, Some(own))?;
@@ -56,7 +73,15 @@ pub(crate) fn run(args: &Watch, properties: &Properties, quiet: bool) -> anyhow:
         producer = Some(std::rc::Rc::clone(&made));
         judging = judging.also(Box::new(move |finding| Ok(made.send(finding)?)));
     }
-    let stop = stop_on_signal()?;
+    if let Some(mut state) = state {
+        if let Some(producer) = producer.clone() {
+            state = state.after(Box::new(move || Ok(producer.flush()?)));
+        }
+        if let Some(Resumed { source: stood, needed }) = judging.resume(state)? {
+            source.resume(&stood, &needed, &mut Taker(&mut judging))?;
+            judging.resumed()?;
+        }
+    }
     let metrics = judging.metrics.clone();
     let ended = source.run(&mut Taker(&mut judging), &stop, &mut |c| tell(metrics.as_deref(), c))?;
     if let Some(end) = ended {
