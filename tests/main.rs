@@ -32,6 +32,8 @@ mod records;
 #[cfg(test)]
 mod report;
 #[cfg(test)]
+mod restart;
+#[cfg(test)]
 mod runs;
 #[cfg(test)]
 mod scenarios;
