@@ -228,6 +228,12 @@ pub(crate) struct Watch {
     /// Do not produce findings to Kafka
     #[arg(long)]
     pub(crate) no_produce: bool,
+    /// Write down here how far it has come, and go on from there after a restart; a second watch with the same folder stands by
+    #[arg(long, value_name = "DIR")]
+    pub(crate) state: Option<PathBuf>,
+    /// Write it down at most so often
+    #[arg(long, default_value_t = 10, value_name = "SECONDS", requires = "state")]
+    pub(crate) state_every: u64,
     /// Begin a new findings.ndjson after this time, such as 1d, on the hour or day of UTC; the full one is kept under its start
     #[arg(long, value_name = "TIME", value_parser = period)]
     pub(crate) rotate: Option<i64>,

@@ -74,6 +74,12 @@ impl Folder {
         done.with_context(|| self.dir.join("findings.ndjson").display().to_string())
     }
 
+    /// What was appended is on the disk.
+    #[cfg(feature = "kafka")]
+    pub(crate) fn sync(&self) -> anyhow::Result<()> {
+        self.findings.sync_data().with_context(|| self.dir.join("findings.ndjson").display().to_string())
+    }
+
     /// Begins a new file where the time of the one at hand is over.
     fn turn(&mut self, now: i64) -> anyhow::Result<()> {
         let Some(length) = self.rotate.filter(|length| *length > 0) else { return Ok(()) };

@@ -6,6 +6,8 @@ use arrow::{
     array::{AsArray, RecordBatch},
     datatypes::TimestampMicrosecondType,
 };
+#[cfg(feature = "kafka")]
+use lidr_analytics::snapshot::{SourceState, Tables};
 use lidr_analytics::{BrokerOrigin, Engine, EngineOptions, EngineStats, Finding, Site, metrics::Metrics};
 use lidr_rules::Rule;
 use lidr_schema::{
@@ -14,6 +16,8 @@ use lidr_schema::{
 };
 use serde_json::{Value, json};
 
+#[cfg(feature = "kafka")]
+use crate::state::State;
 use crate::{
     args::{Judge, Range},
     out::{Outputs, Own},
@@ -22,6 +26,14 @@ use crate::{
 
 /// Somebody who hears of every finding.
 pub(crate) type Hear = Box<dyn FnMut(&Finding) -> anyhow::Result<()>>;
+
+/// Where a source has to go on.
+#[cfg(feature = "kafka")]
+pub(crate) struct Resumed {
+    pub(crate) source: SourceState,
+    /// The first message of each partition whose rows are still needed.
+    pub(crate) needed: BTreeMap<(String, i32), i64>,
+}
 
 /// Judges rows and writes findings.
 pub(crate) struct Judging {
@@ -38,6 +50,9 @@ pub(crate) struct Judging {
     also: Option<Hear>,
     /// Reads the site's tables again.
     refresher: Option<crate::refresh::Refresher>,
+    /// Where it writes down how far it has come.
+    #[cfg(feature = "kafka")]
+    pub(crate) state: Option<State>,
     /// Greatest due or promise so far: the end of the input for rules that argue from absence.
     end: i64,
 }
@@ -69,6 +84,8 @@ impl Judging {
             range,
             also: None,
             refresher: None,
+            #[cfg(feature = "kafka")]
+            state: None,
             end: i64::MIN,
         })
     }
@@ -83,6 +100,54 @@ impl Judging {
     pub(crate) fn refreshed(mut self, refresher: Option<crate::refresh::Refresher>) -> Self {
         self.refresher = refresher;
         self
+    }
+
+    /// Goes on from what `state` holds, if it holds anything, and writes down there how far it has come; gives the source's part.
+    #[cfg(feature = "kafka")]
+    pub(crate) fn resume(&mut self, mut state: State) -> anyhow::Result<Option<Resumed>> {
+        self.engine.keep_account();
+        let saved = state.latest()?;
+        self.state = Some(state);
+        let Some((snapshot, tables)) = saved else { return Ok(None) };
+        let (needed, watermark) = (snapshot.engine.needed(), snapshot.engine.watermark());
+        for sentence in self.engine.resume(snapshot.engine, &tables)? {
+            tracing::warn!("{sentence}");
+        }
+        self.end = watermark;
+        Ok(Some(Resumed { source: snapshot.source, needed }))
+    }
+
+    /// Rows that were judged before a restart.
+    #[cfg(feature = "kafka")]
+    pub(crate) fn context(
+        &mut self,
+        table: TableId,
+        batch: RecordBatch,
+        origin: Option<Arc<BrokerOrigin>>,
+    ) -> anyhow::Result<()> {
+        Ok(self.engine.context(table, batch, origin)?)
+    }
+
+    /// All context is there.
+    #[cfg(feature = "kafka")]
+    pub(crate) fn resumed(&mut self) -> anyhow::Result<()> {
+        Ok(self.engine.resumed()?)
+    }
+
+    /// The first message of each partition whose rows are still needed.
+    #[cfg(feature = "kafka")]
+    pub(crate) fn needed(&self) -> BTreeMap<(String, i32), i64> {
+        self.engine.needed()
+    }
+
+    /// Writes down how far it has come, after all that it found is safe.
+    #[cfg(feature = "kafka")]
+    pub(crate) fn checkpoint(&mut self, source: SourceState) -> anyhow::Result<()> {
+        let Some(state) = &mut self.state else { return Ok(()) };
+        self.outputs.sync()?;
+        let mut tables = Tables::default();
+        let engine = self.engine.save(&mut tables)?;
+        state.write(engine, source, &tables)
     }
 
     /// Takes a new copy of the site's tables, or notes that the one at hand is stale, before windows are judged.
@@ -121,6 +186,10 @@ impl Judging {
         if watermark < i64::MAX {
             self.end = self.end.max(watermark);
             self.refresh(watermark)?;
+            #[cfg(feature = "kafka")]
+            if let Some(state) = &mut self.state {
+                state.reached(watermark);
+            }
         }
         let findings = self.engine.advance(watermark)?;
         self.write(findings)?;

@@ -30,6 +30,8 @@ mod sensor;
 mod settings;
 mod simulate;
 mod sources;
+#[cfg(feature = "kafka")]
+mod state;
 mod stop;
 mod take;
 mod taps;

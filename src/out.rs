@@ -79,6 +79,12 @@ impl Outputs {
         }
     }
 
+    /// What was written is on the disk.
+    #[cfg(feature = "kafka")]
+    pub(crate) fn sync(&self) -> anyhow::Result<()> {
+        self.folder.as_ref().map_or(Ok(()), Folder::sync)
+    }
+
     /// Distinct findings by severity.
     pub(crate) fn by_severity(&self) -> serde_json::Value {
         let count = |s: Severity| self.seen.values().filter(|v| **v == s).count();

@@ -10,17 +10,19 @@ use lidr_analytics::{
     kafka::{Consumed, FindingProducer, Source, SourceOptions},
     metrics::Metrics,
 };
+use lidr_schema::Key;
 use serde_json::json;
 
 use crate::{
     account,
     args::Watch,
     folder::Own,
-    judge::Judging,
+    judge::{Judging, Resumed},
     key,
     refresh::{self, Refresher},
     sensor::all_properties,
     settings::Properties,
+    state::State,
     stop,
     take::Taker,
 };
@@ -28,15 +30,29 @@ use crate::{
 pub(crate) fn run(args: &Watch, properties: &Properties, quiet: bool) -> anyhow::Result<ExitCode> {
     let started = Instant::now();
     let key = key::given(&args.judge.key)?;
-    // Looked at before it is read: what changes meanwhile is a change.
-    let looked = args.judge.site.as_deref().map(refresh::look);
-    let site = Site::load(args.judge.site.as_deref(), &key)?;
+    let (mut looked, mut site) = read_site(args, &key)?;
     let sensors = if args.sensors.is_empty() { site.sensors() } else { args.sensors.clone() };
     if sensors.is_empty() && args.until_eos {
         bail!("--until-eos needs to know whom to wait for: give --sensors a,b or site table `sensors`");
     }
     let properties = all_properties(&args.broker, properties)?;
     let brokers = args.broker.kafka.clone();
+    // By this a watch knows the folders that it wrote before a restart.
+    let name =
+        json!({ "verb": "watch", "topic_prefix": args.broker.topic_prefix, "group": args.group, "key_id": key.id() });
+    let stop = stop::on_signal()?;
+    let every = Duration::from_secs(args.state_every);
+    let state = match &args.state {
+        Some(dir) => match State::open(dir, name.clone(), every, &stop)? {
+            Some(state) => Some(state),
+            None => return Ok(ExitCode::SUCCESS),
+        },
+        None => None,
+    };
+    // It may have stood by for days.
+    if state.as_ref().is_some_and(State::waited) {
+        (looked, site) = read_site(args, &key)?;
+    }
     let mut source = Source::connect(SourceOptions {
         brokers: brokers.clone(),
         prefix: args.broker.topic_prefix.clone(),
@@ -47,9 +63,6 @@ pub(crate) fn run(args: &Watch, properties: &Properties, quiet: bool) -> anyhow:
         key_id: key.id().to_owned(),
         properties: properties.clone(),
     })?;
-    // By this a watch knows the folder that it wrote before a restart.
-    let name =
-        json!({ "verb": "watch", "topic_prefix": args.broker.topic_prefix, "group": args.group, "key_id": key.id() });
     let own = Own { name: name.clone(), rotate: args.rotate };
     let first = site.clone();
     let mut judging = Judging::start(&args.judge, args.range, &key, site, Some(own))?;
@@ -62,7 +75,15 @@ pub(crate) fn run(args: &Watch, properties: &Properties, quiet: bool) -> anyhow:
         producer = Some(std::rc::Rc::clone(&made));
         judging = judging.also(Box::new(move |finding| Ok(made.send(finding)?)));
     }
-    let stop = stop::on_signal()?;
+    if let Some(mut state) = state {
+        if let Some(producer) = producer.clone() {
+            state = state.after(Box::new(move || Ok(producer.flush()?)));
+        }
+        if let Some(Resumed { source: stood, needed }) = judging.resume(state)? {
+            source.resume(&stood, &needed, &mut Taker(&mut judging))?;
+            judging.resumed()?;
+        }
+    }
     let metrics = judging.metrics.clone();
     let ended = source.run(&mut Taker(&mut judging), &stop, &mut |c| tell(metrics.as_deref(), c))?;
     if let Some(end) = ended {
@@ -76,6 +97,12 @@ pub(crate) fn run(args: &Watch, properties: &Properties, quiet: bool) -> anyhow:
     let mut more = name;
     account::put(&mut more, json!({ "inputs": [input] }));
     judging.outputs.end(&account::summary("watch", &judging, 1, started, more), quiet)
+}
+
+/// The site, and how its files looked before they were read: what changes meanwhile is a change.
+fn read_site(args: &Watch, key: &Key) -> anyhow::Result<(Option<refresh::Look>, Site)> {
+    let looked = args.judge.site.as_deref().map(refresh::look);
+    Ok((looked, Site::load(args.judge.site.as_deref(), key)?))
 }
 
 fn tell(metrics: Option<&Metrics>, c: &Consumed) {

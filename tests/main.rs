@@ -36,6 +36,8 @@ mod records;
 #[cfg(test)]
 mod report;
 #[cfg(test)]
+mod restart;
+#[cfg(test)]
 mod runs;
 #[cfg(test)]
 mod scenarios;

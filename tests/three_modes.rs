@@ -88,7 +88,7 @@ fn watch(s: &Simulated, broker: &str, prefix: &str) -> PathBuf {
 
 /// Copies every message to topics of another prefix: partitions interleaved at random, the order inside each kept, one in ten
 /// delivered again a little later.
-fn shuffle(broker: &str, from: &str, to: &str, seed: u64) {
+pub(crate) fn shuffle(broker: &str, from: &str, to: &str, seed: u64) {
     let mut random = seed;
     let mut next = |n: usize| {
         random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);

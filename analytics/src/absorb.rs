@@ -12,7 +12,10 @@ const MOST_MADE: usize = 100_000;
 const MOST_LISTED: usize = 20;
 
 /// A rule's code, the columns that are compared, and their values.
-type Place = (String, Vec<String>, Vec<String>);
+pub(crate) type Place = (String, Vec<String>, Vec<String>);
+
+/// A finding's id, when it was made, and its places.
+pub(crate) type Kept = (String, i64, BTreeSet<Place>);
 
 /// Findings of rules that absorb or are absorbed.
 #[derive(Debug, Default)]
@@ -48,11 +51,7 @@ impl Absorbing {
         if places.is_empty() {
             return 0;
         }
-        for place in &places {
-            self.made.entry(place.clone()).or_default().insert((made, uid.to_owned()));
-        }
-        self.of.insert(uid.to_owned(), (made, places));
-        self.by_age.insert((made, uid.to_owned()));
+        self.keep(uid, made, places);
         let mut lost = 0;
         while self.of.len() > MOST_MADE
             && let Some((_, oldest)) = self.by_age.first().cloned()
@@ -61,6 +60,28 @@ impl Absorbing {
             lost += 1;
         }
         lost
+    }
+
+    /// Each finding with when it was made and what it compares by.
+    pub(crate) fn saved(&self) -> Vec<Kept> {
+        self.of.iter().map(|(uid, (made, places))| (uid.clone(), *made, places.clone())).collect()
+    }
+
+    /// What was saved.
+    pub(crate) fn resumed(saved: Vec<Kept>) -> Self {
+        let mut out = Self::default();
+        for (uid, made, places) in saved {
+            out.keep(&uid, made, places);
+        }
+        out
+    }
+
+    fn keep(&mut self, uid: &str, made: i64, places: BTreeSet<Place>) {
+        for place in &places {
+            self.made.entry(place.clone()).or_default().insert((made, uid.to_owned()));
+        }
+        self.of.insert(uid.to_owned(), (made, places));
+        self.by_age.insert((made, uid.to_owned()));
     }
 
     /// Forgets a finding.

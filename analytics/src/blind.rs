@@ -12,6 +12,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use lidr_rules::{Rule, Window};
+use serde::{Deserialize, Serialize};
 
 use crate::fold::Hit;
 
@@ -45,7 +46,7 @@ impl Waits {
 }
 
 /// A sensor that was blind, and the rule that says so.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub(crate) struct Blind {
     code: String,
     sensor: String,
@@ -59,8 +60,8 @@ impl Blind {
 }
 
 /// When which sensor was blind. Windows that touch are one span, so that a sensor that stays blind costs one entry.
-#[derive(Debug, Default)]
-pub(crate) struct Blindness(BTreeMap<Blind, VecDeque<(i64, i64)>>);
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(crate) struct Blindness(#[serde(with = "crate::snapshot::pairs")] BTreeMap<Blind, VecDeque<(i64, i64)>>);
 
 impl Blindness {
     /// Notes what a suspending rule found in a window.
@@ -99,7 +100,7 @@ impl Blindness {
 }
 
 /// What a rule was not judged on because somebody was blind.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Suspended {
     /// Windows.
     pub(crate) windows: u64,

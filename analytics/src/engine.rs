@@ -4,6 +4,8 @@
 //! run in the order of the moments at which that is so, and what is found at one moment is written together. Rules on single rows
 //! do not wait for the watermark. A query that fails ends its rule, which is then counted among those that were not evaluated:
 //! one row that somebody crafted must not stop the judging of all others.
+mod resume;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
@@ -12,11 +14,13 @@ use std::{
 use arrow::array::RecordBatch;
 use lidr_rules::{Rule, Window};
 use lidr_schema::{TableId, dynamic::conform};
+use serde::{Deserialize, Serialize};
 
 use crate::{
     EngineError, EngineStats, Finding, NotEvaluated, Site,
     blind::{Blind, Blindness, Waits, can_be_suspended},
     fold::{Facts, Fold, Hit},
+    held::Held,
     judge::Moment,
     plan::Planner,
     rows::{Rows, dues},
@@ -35,7 +39,7 @@ pub struct EngineOptions {
 }
 
 /// Where a batch stood in a broker.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BrokerOrigin {
     /// The topic.
     pub topic: String,
@@ -43,6 +47,8 @@ pub struct BrokerOrigin {
     pub partition: i32,
     /// Offset of the message that carried the batch.
     pub first_offset: i64,
+    /// The rows tell of the message and were not in it: reading it again does not bring them back.
+    pub beside: bool,
 }
 
 /// The rule engine: single-threaded, no wall clock.
@@ -66,6 +72,10 @@ pub struct Engine {
     waiting: BTreeMap<i64, Vec<(usize, Hit)>>,
     watermark: i64,
     due: Option<(i64, i64)>,
+    /// What a snapshot needs to know of the messages, where snapshots are made.
+    held: Option<Held>,
+    /// Of messages that are read again: which watermark they came behind.
+    late: resume::LateMessages,
     stats: EngineStats,
 }
 
@@ -114,6 +124,8 @@ impl Engine {
             waiting: BTreeMap::new(),
             watermark: i64::MIN,
             due: None,
+            held: None,
+            late: BTreeMap::new(),
             stats,
         })
     }
@@ -131,14 +143,15 @@ impl Engine {
         if batch.num_rows() == 0 || self.watermark == i64::MAX {
             return Ok(());
         }
-        let misfit = |message: String| EngineError::Rows { table: table.name().to_owned(), message };
-        let batch = conform(&batch, &table.def().schema()).map_err(|e| misfit(e.to_string()))?;
+        let batch = fitting(table, &batch)?;
         let due = dues(&batch).map(|d| d.values().to_vec()).unwrap_or_default();
-        if due.iter().any(|d| d.unsigned_abs() > MOST_TIME.unsigned_abs()) {
-            return Err(misfit("`due` is no time of this or the next thousand years".to_owned()));
-        }
         self.stats.rows += batch.num_rows() as u64;
         self.stats.late += due.iter().filter(|d| **d <= self.watermark).count() as u64;
+        if let Some(held) = &mut self.held
+            && let (Some(least), Some(most)) = (due.iter().min(), due.iter().max())
+        {
+            held.push(table, &batch, broker.as_ref(), (*least, *most), self.watermark);
+        }
         let Some((least, most)) = self.rows.push(table, batch, broker) else { return Ok(()) };
         let after = self.watermark.saturating_add(1);
         let (first, last) = self.due.unwrap_or((least.max(after), most.max(after)));
@@ -356,7 +369,11 @@ impl Engine {
         if !self.keeps_blindness {
             self.blindness.forget(dark);
         }
-        self.rows.forget(|table| needed.get(&table).copied().unwrap_or(i64::MAX));
+        let edge = |table: TableId| needed.get(&table).copied().unwrap_or(i64::MAX);
+        self.rows.forget(edge);
+        if let Some(held) = &mut self.held {
+            held.forget(edge);
+        }
     }
 
     /// Judges with this site from the next window on: what one call of [`Engine::advance`] judges, it judges with one copy. Memories
@@ -433,4 +450,15 @@ impl Engine {
         }
         stats
     }
+}
+
+/// The rows in the present schema of their table, if they are rows of it.
+fn fitting(table: TableId, batch: &RecordBatch) -> Result<RecordBatch, EngineError> {
+    let misfit = |message: String| EngineError::Rows { table: table.name().to_owned(), message };
+    let batch = conform(batch, &table.def().schema()).map_err(|e| misfit(e.to_string()))?;
+    let due = dues(&batch).into_iter().flat_map(|d| d.values());
+    if due.into_iter().any(|d| d.unsigned_abs() > MOST_TIME.unsigned_abs()) {
+        return Err(misfit("`due` is no time of this or the next thousand years".to_owned()));
+    }
+    Ok(batch)
 }

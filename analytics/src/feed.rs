@@ -1,10 +1,10 @@
 //! Whoever takes rows from Kafka or a lake and judges them.
-use std::{error::Error, sync::Arc};
+use std::{collections::BTreeMap, error::Error, sync::Arc};
 
 use arrow::array::RecordBatch;
 use lidr_schema::TableId;
 
-use crate::BrokerOrigin;
+use crate::{BrokerOrigin, snapshot::SourceState};
 
 /// Why a source stopped.
 #[derive(Debug, thiserror::Error)]
@@ -41,4 +41,40 @@ pub trait RowSink {
     /// # Errors
     /// If judging fails.
     fn rest(&mut self, end: i64) -> Result<(), Box<dyn Error + Send + Sync>>;
+
+    /// Rows that were judged before a restart and that windows to come still need.
+    ///
+    /// # Errors
+    /// If they are not rows of that table.
+    fn context(
+        &mut self,
+        _table: TableId,
+        _batch: RecordBatch,
+        _origin: Option<Arc<BrokerOrigin>>,
+    ) -> Result<(), Box<dyn Error + Send + Sync>> {
+        Ok(())
+    }
+
+    /// Whether it writes down where it stands, for the next start.
+    fn keeps_state(&self) -> bool {
+        false
+    }
+
+    /// Whether it is time to.
+    fn wants_state(&self) -> bool {
+        false
+    }
+
+    /// The first message of each partition (topic, number) whose rows are still needed.
+    fn needed(&self) -> BTreeMap<(String, i32), i64> {
+        BTreeMap::new()
+    }
+
+    /// Writes it down: all that was fed is judged, and the source stands there.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    fn checkpoint(&mut self, _source: SourceState) -> Result<(), Box<dyn Error + Send + Sync>> {
+        Ok(())
+    }
 }

@@ -2,8 +2,12 @@
 //!
 //! Everything in the line follows from the rule, the rows and the site; nothing from when or how they were read, but for the
 //! broker's topic, partition and offset in the evidence.
-use lidr_schema::finding::{Activity, Confidence, Evidence, OCSF_VERSION, Resource, Severity};
+use lidr_schema::{
+    finding::{Activity, Confidence, Evidence, OCSF_VERSION, Resource, Severity},
+    hex,
+};
 use serde_json::{Map, Value, json};
+use sha2::{Digest, Sha256};
 
 use crate::attack;
 
@@ -118,9 +122,10 @@ impl Finding {
         })
     }
 
-    /// What decides whether a line says anything new: all of it but the kind of line.
-    pub(crate) fn content(&self) -> Self {
-        Self { activity: Activity::Create, ..self.clone() }
+    /// What decides whether a line says anything new: SHA-256 of all of it but the kind of line.
+    pub(crate) fn digest(&self) -> String {
+        let line = Self { activity: Activity::Create, ..self.clone() }.to_json().to_string();
+        hex::encode(&Sha256::digest(line))
     }
 
     /// The entity's values, in the rule's order.

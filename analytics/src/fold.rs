@@ -2,6 +2,8 @@
 //!
 //! Everything here is decided by event time: `at` chooses the bucket, `made` (when the window could be judged) decides who absorbs
 //! whom, and lines of one moment are written in (code, entity) order. What ran first never shows.
+mod saved;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use lidr_rules::Rule;
@@ -9,6 +11,8 @@ use lidr_schema::{
     RowKey,
     finding::{Activity, Confidence, Evidence, Resource, Severity, uid},
 };
+pub(crate) use saved::Saved;
+use serde::{Deserialize, Serialize};
 
 use crate::{Finding, absorb::Absorbing, blind::Waits, finding::Own, proof::Proof};
 
@@ -53,8 +57,10 @@ pub(crate) struct Facts {
     pub(crate) suspends: Vec<String>,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 struct Open {
+    /// Its ordinal among the rules of this run.
+    #[serde(skip)]
     rule: usize,
     entity: Vec<Resource>,
     closes: i64,
@@ -63,6 +69,7 @@ struct Open {
     window: Option<(i64, i64)>,
     site_hash: String,
     times: Times,
+    #[serde(with = "crate::snapshot::pairs")]
     proofs: BTreeMap<RowKey, Evidence>,
     clear: bool,
     late: bool,
@@ -71,11 +78,25 @@ struct Open {
     /// Announced by the early run and not confirmed by the full one.
     refuted: bool,
     by: BTreeMap<String, String>,
-    written: Option<Finding>,
+    written: Option<Written>,
+}
+
+/// What the last line said.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Written {
+    severity: Severity,
+    pending: bool,
+    digest: String,
+}
+
+impl Written {
+    fn of(line: &Finding) -> Self {
+        Self { severity: line.severity, pending: line.lidr.pending, digest: line.digest() }
+    }
 }
 
 /// Distinct times.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 struct Times {
     kept: BTreeSet<i64>,
     first: Option<i64>,
@@ -194,14 +215,14 @@ impl Fold {
             let activity = match (&open.written, closed) {
                 (Some(_), true) => Activity::Close,
                 (None, _) => Activity::Create,
-                (Some(before), false) if open.severity > before.severity || before.lidr.pending && !open.pending => {
+                (Some(before), false) if open.severity > before.severity || before.pending && !open.pending => {
                     Activity::Update
                 }
                 _ => continue,
             };
             if let Some(finding) = self.line(&uid, activity, rules, facts) {
-                out.push(finding.clone());
-                self.keep(&uid, finding, closed);
+                self.keep(&uid, &finding, closed);
+                out.push(finding);
             }
         }
         out.extend(self.crowded(rules, facts));
@@ -236,7 +257,7 @@ impl Fold {
     fn last(&mut self, uid: &str, rules: &[Rule], facts: &[Facts]) -> Option<Finding> {
         let line = self.line(uid, Activity::Update, rules, facts);
         let open = self.open.remove(uid)?;
-        line.filter(|line| open.written.is_none_or(|before| before.content() != line.content()))
+        line.filter(|line| open.written.is_none_or(|before| before.digest != line.digest()))
     }
 
     /// Lines of what has changed since it was written; the findings stay open.
@@ -244,10 +265,9 @@ impl Fold {
         let mut out = self.lines(rules, facts);
         out.retain(|line| {
             let Some(open) = self.open.get_mut(&line.uid) else { return false };
-            let new = open.written.as_ref().is_none_or(|before| before.content() != line.content());
-            if new {
-                open.written = Some(line.clone());
-            }
+            let now = Written::of(line);
+            let new = open.written.as_ref().is_none_or(|before| before.digest != now.digest);
+            open.written = Some(now);
             new
         });
         out
@@ -261,10 +281,10 @@ impl Fold {
         out
     }
 
-    fn keep(&mut self, uid: &str, finding: Finding, closed: bool) {
+    fn keep(&mut self, uid: &str, finding: &Finding, closed: bool) {
         if !closed {
             if let Some(open) = self.open.get_mut(uid) {
-                open.written = Some(finding);
+                open.written = Some(Written::of(finding));
             }
             return;
         }

@@ -13,6 +13,7 @@ mod error;
 pub mod feed;
 mod finding;
 mod fold;
+mod held;
 mod judge;
 #[cfg(feature = "kafka")]
 pub mod kafka;
@@ -32,6 +33,7 @@ pub mod report;
 mod rows;
 mod runs;
 pub mod site;
+pub mod snapshot;
 mod state;
 mod stats;
 mod stopwatch;

@@ -5,6 +5,8 @@
 //!
 //! A memory with `rates` keeps what a key's rows of one window add up to, on the average: of all windows that had rows while they
 //! are few, then with a weight of one in [`RATE_WINDOWS`] for each new one, so that it follows a network that changes over days.
+mod saved;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,

@@ -3,6 +3,8 @@
 //! Pure: no broker, no clock. Messages come in the order of their partition and may come again; a message says how many rows were
 //! sent before it, so that repeats are skipped row by row and a hole is noticed. A sensor's first message of another epoch ends its
 //! older ones on that partition; what they repeat later is known and changes nothing.
+mod saved;
+
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use lidr_schema::wire::Headers;

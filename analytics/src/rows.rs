@@ -262,6 +262,21 @@ impl Rows {
         Ok(out)
     }
 
+    /// Rows that were judged before; those behind `watermark` were late then.
+    pub(crate) fn context(
+        &mut self,
+        table: TableId,
+        batch: RecordBatch,
+        broker: Option<Arc<BrokerOrigin>>,
+        watermark: i64,
+    ) -> Result<(), ArrowError> {
+        let run = Run::merged(table, vec![Run::new(table, batch, broker)])?;
+        self.held += run.len() as u64;
+        self.peak = self.peak.max(self.held);
+        self.tables.entry(table).or_default().ahead.extend(run.on_time(watermark)?);
+        Ok(())
+    }
+
     /// Puts what the watermark has passed in its place for good.
     pub(crate) fn settle(&mut self, watermark: i64) -> Result<(), ArrowError> {
         for (id, table) in &mut self.tables {

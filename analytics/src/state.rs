@@ -1,4 +1,6 @@
 //! One rule in the engine: its plan, its memory, its next window.
+mod saved;
+
 use std::{
     collections::{BTreeMap, HashMap},
     sync::Arc,

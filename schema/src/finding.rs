@@ -129,7 +129,7 @@ pub fn uid(code: &str, version: u32, entity: &[String], bucket: i64) -> String {
 }
 
 /// What the finding is about.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Resource {
     /// `host`, `account`, `task`, `destination`, `device`, `credential`.
     pub kind: String,
@@ -138,7 +138,7 @@ pub struct Resource {
 }
 
 /// A row that proves it.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Evidence {
     /// Who asked.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -154,7 +154,7 @@ pub struct Evidence {
 }
 
 /// One end of a conversation.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Endpoint {
     /// Address.
     pub ip: String,
@@ -170,7 +170,7 @@ pub struct Endpoint {
 }
 
 /// The conversation that a row belongs to.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Connection {
     /// `tcp`, `udp`, `sctp`, `icmp`, or the protocol number.
     pub protocol_name: String,

@@ -1,5 +1,6 @@
 //! What every row carries: when, where from, which packets prove it, between whom.
 use arrow::array::ArrayRef;
+use serde::{Deserialize, Serialize};
 
 use crate::{
     cell::{Cell, Micros, Name},
@@ -122,7 +123,7 @@ head! {
 }
 
 /// The place of a row in the order of rows: (due, ts, sensor, capture, frame, n).
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct RowKey {
     /// When it may be known, µs.
     pub due: i64,

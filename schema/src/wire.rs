@@ -155,13 +155,19 @@ pub fn encode(batch: &RecordBatch) -> Result<Vec<u8>, WireError> {
 /// # Errors
 /// If the body is not an IPC stream of that table.
 pub fn decode(table: TableId, body: &[u8]) -> Result<Vec<RecordBatch>, WireError> {
+    let schema = table.def().schema();
+    read(body)?.iter().map(|batch| Ok(conform(batch, &Arc::clone(&schema))?)).collect()
+}
+
+/// The rows of an IPC stream, whatever they are.
+///
+/// # Errors
+/// If it is none.
+pub fn read(body: &[u8]) -> Result<Vec<RecordBatch>, WireError> {
     if body.is_empty() {
         return Ok(Vec::new());
     }
-    let schema = table.def().schema();
-    let reader = StreamReader::try_new(body, None)?;
-    let batches = reader.map(|batch| Ok(conform(&batch?, &Arc::clone(&schema))?));
-    batches.collect()
+    StreamReader::try_new(body, None)?.map(|batch| Ok(batch?)).collect()
 }
 
 /// Kafka's default partitioner hash (murmur2 with its seed), made positive: the partition of an entity is this modulo their number.

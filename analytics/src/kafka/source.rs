@@ -94,13 +94,19 @@ pub struct Consumed {
 
 /// A consumer of all table topics.
 pub struct Source {
-    options: SourceOptions,
-    consumer: BaseConsumer,
-    partitions: Vec<(TableId, String, i32)>,
+    pub(super) options: SourceOptions,
+    pub(super) consumer: BaseConsumer,
+    pub(super) partitions: Vec<(TableId, String, i32)>,
+    /// Offset of the next message of each partition, where one was read.
+    pub(super) read: BTreeMap<usize, i64>,
+    /// Messages of which rows had come before: how many, by partition and offset.
+    pub(super) repeats: BTreeMap<(usize, i64), u64>,
+    /// Which cluster this is.
+    pub(super) cluster: String,
     /// Where partitions ended at the start, those that have not been read so far yet.
     unread: BTreeMap<usize, i64>,
     paused: BTreeSet<usize>,
-    progress: Progress,
+    pub(super) progress: Progress,
     strange: Strange,
     consumed: Consumed,
 }
@@ -122,7 +128,7 @@ enum Came {
 }
 
 impl Source {
-    /// Finds the topics and assigns all their partitions, from the start.
+    /// Finds the topics. [`Source::resume`] may follow, then [`Source::run`].
     ///
     /// # Errors
     /// If no broker answers, or there are no topics of that prefix.
@@ -147,18 +153,19 @@ impl Source {
                 options.brokers, options.prefix
             )));
         }
+        let cluster = consumer.client().fetch_cluster_id(TIMEOUT).unwrap_or_default();
         let progress = Progress::new(options.sensors.iter().cloned(), partitions.len());
-        let (unread, paused) = (BTreeMap::new(), BTreeSet::new());
-        let (strange, consumed) = (Strange::default(), Consumed::default());
-        let mut source = Self { options, consumer, partitions, unread, paused, progress, strange, consumed };
-        source.begin().map_err(|e| unreachable_broker(&source.options.brokers, &e))?;
-        Ok(source)
+        let (unread, read, repeats) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
+        let (paused, strange, consumed) = (BTreeSet::new(), Strange::default(), Consumed::default());
+        Ok(Self { options, consumer, partitions, read, repeats, cluster, unread, paused, progress, strange, consumed })
     }
 
+    /// Assigns all partitions, each from where it was read to.
     fn begin(&mut self) -> KafkaResult<()> {
         let mut list = TopicPartitionList::new();
-        for (_, topic, partition) in &self.partitions {
-            list.add_partition_offset(topic, *partition, Offset::Beginning)?;
+        for (number, (_, topic, partition)) in self.partitions.iter().enumerate() {
+            let from = self.read.get(&number).map_or(Offset::Beginning, |next| Offset::Offset(*next));
+            list.add_partition_offset(topic, *partition, from)?;
         }
         self.consumer.assign(&list)?;
         if self.options.until_eos {
@@ -166,7 +173,8 @@ impl Source {
             let numbered =
                 self.partitions.iter().enumerate().map(|(number, (_, topic, p))| (number, (topic.clone(), *p)));
             let held = numbered.filter_map(|(number, place)| {
-                Some((number, *last.get(&place)?)).filter(|(_, end)| first.get(&place) < Some(end))
+                let from = self.read.get(&number).or_else(|| first.get(&place));
+                Some((number, *last.get(&place)?)).filter(|(_, end)| from < Some(end))
             });
             self.unread = held.collect();
         }
@@ -174,7 +182,7 @@ impl Source {
     }
 
     /// Where all partitions begin or end, asked of each broker once.
-    fn edges(&self, which: Offset, timeout: Duration) -> KafkaResult<BTreeMap<(String, i32), i64>> {
+    pub(super) fn edges(&self, which: Offset, timeout: Duration) -> KafkaResult<BTreeMap<(String, i32), i64>> {
         let mut list = TopicPartitionList::new();
         for (_, topic, partition) in &self.partitions {
             list.add_partition_offset(topic, *partition, which)?;
@@ -198,6 +206,7 @@ impl Source {
         stop: &AtomicBool,
         told: &mut dyn FnMut(&Consumed),
     ) -> Result<Option<i64>, FeedError> {
+        self.begin().map_err(|e| unreachable_broker(&self.options.brokers, &e))?;
         let (mut committed, mut heard) = (Instant::now(), Instant::now());
         let (mut last, mut resting, mut ended) = (i64::MIN, false, false);
         while !stop.load(Ordering::Relaxed) && !ended {
@@ -211,6 +220,7 @@ impl Source {
             if odd || watermark > last || matches!(came, Came::Message { rows: 1.. }) {
                 last = watermark;
                 taker.watermark(watermark)?;
+                self.checkpoint(taker, false)?;
             }
             let silent = heard.elapsed() >= self.options.silence;
             if self.progress.ended() {
@@ -228,6 +238,9 @@ impl Source {
         }
         if ended {
             self.strange.feed(self.progress.end(), taker)?;
+        } else if taker.keeps_state() {
+            // The next start judges what is open, with all that will have come by then.
+            self.checkpoint(taker, true)?;
         } else if self.progress.ended() && !resting {
             self.rest(taker)?;
         }
@@ -288,10 +301,11 @@ impl Source {
         if self.unread.get(&number).is_some_and(|end| offset + 1 >= *end) {
             self.unread.remove(&number);
         }
+        self.read.insert(number, offset + 1);
         let body = message.payload().unwrap_or_default();
         self.consumed.messages += 1;
         self.consumed.bytes += body.len() as u64;
-        let origin = Arc::new(BrokerOrigin { topic: topic.to_owned(), partition, first_offset: offset });
+        let origin = Arc::new(BrokerOrigin { topic: topic.to_owned(), partition, first_offset: offset, beside: false });
         let refuse = |e: WireError| FeedError::Source(format!("{topic}[{partition}]@{offset}: {e}"));
         let headers = match headers(message) {
             Ok(headers) => headers,
@@ -305,6 +319,9 @@ impl Source {
         headers.check_key(&self.options.key_id).map_err(refuse)?;
         let batches = body_of(table, body, headers.rows);
         let accepted = self.progress.message(number, &headers);
+        if accepted.skip > 0 && taker.keeps_state() {
+            self.repeats.insert((number, offset), accepted.skip);
+        }
         if accepted.hole > 0 {
             self.consumed.missing += accepted.hole;
             let why = format!("{} rows are missing before this message", accepted.hole);
@@ -320,22 +337,16 @@ impl Source {
             }
         };
         self.consumed.repeated += accepted.skip;
-        let mut skip = usize::try_from(accepted.skip).unwrap_or(usize::MAX);
         let mut rows = 0;
-        for batch in batches {
-            let old = skip.min(batch.num_rows());
-            skip -= old;
-            let new = batch.slice(old, batch.num_rows() - old);
+        for new in after(batches, accepted.skip) {
             rows += new.num_rows() as u64;
-            if new.num_rows() > 0 {
-                taker.rows(table, new, Some(Arc::clone(&origin)))?;
-            }
+            taker.rows(table, new, Some(Arc::clone(&origin)))?;
         }
         self.consumed.rows += rows;
         Ok(rows)
     }
 
-    fn find(&self, topic: &str, partition: i32) -> Option<(usize, TableId)> {
+    pub(super) fn find(&self, topic: &str, partition: i32) -> Option<(usize, TableId)> {
         let at = self.partitions.iter().position(|(_, t, p)| t == topic && *p == partition)?;
         self.partitions.get(at).map(|(table, _, _)| (at, *table))
     }
@@ -386,7 +397,18 @@ impl Source {
     }
 }
 
-fn headers(message: &OwnedMessage) -> Result<Headers, WireError> {
+/// The rows behind the first `skip` ones.
+pub(super) fn after(batches: Vec<RecordBatch>, skip: u64) -> impl Iterator<Item = RecordBatch> {
+    let mut skip = usize::try_from(skip).unwrap_or(usize::MAX);
+    let rest = move |batch: RecordBatch| {
+        let old = skip.min(batch.num_rows());
+        skip -= old;
+        batch.slice(old, batch.num_rows() - old)
+    };
+    batches.into_iter().map(rest).filter(|batch| batch.num_rows() > 0)
+}
+
+pub(super) fn headers(message: &OwnedMessage) -> Result<Headers, WireError> {
     let headers = message.headers();
     let text =
         |h: rdkafka::message::Header<'_, &[u8]>| Some((h.key.to_owned(), String::from_utf8(h.value?.to_vec()).ok()?));
@@ -395,7 +417,7 @@ fn headers(message: &OwnedMessage) -> Result<Headers, WireError> {
 }
 
 /// The rows of a message; if they are not what its headers say, why.
-fn body_of(table: TableId, body: &[u8], rows: u64) -> Result<Vec<RecordBatch>, String> {
+pub(super) fn body_of(table: TableId, body: &[u8], rows: u64) -> Result<Vec<RecordBatch>, String> {
     let batches = wire::decode(table, body).map_err(|e| e.to_string())?;
     let had: u64 = batches.iter().map(|b| b.num_rows() as u64).sum();
     if had != rows {

@@ -67,7 +67,7 @@ impl Strange {
     pub(super) fn feed(&mut self, due: i64, taker: &mut dyn RowSink) -> Result<bool, FeedError> {
         let any = !self.waiting.is_empty();
         for one in std::mem::take(&mut self.waiting) {
-            let origin = Arc::clone(&one.origin);
+            let origin = Arc::new(BrokerOrigin { beside: true, ..(*one.origin).clone() });
             taker.rows(TableId::Oddity, row(one, due), Some(origin))?;
         }
         Ok(any)

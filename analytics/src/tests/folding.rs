@@ -122,7 +122,7 @@ fn a_line_says_who_what_and_where() {
         })),
     );
     let rows = [tasking(1, 7, &json!({ "task": "xid:a", "dst_port": 443 }))];
-    let broker = crate::BrokerOrigin { topic: "t".into(), partition: 2, first_offset: 9 };
+    let broker = crate::BrokerOrigin { topic: "t".into(), partition: 2, first_offset: 9, beside: false };
     e.push(TableId::Tasking, batch(TableId::Tasking, &rows), Some(std::sync::Arc::new(broker))).unwrap();
     let found = e.finish(0).unwrap();
     assert_eq!(found[0].message, "10.0.0.1 (core) asked mdf1");

@@ -10,7 +10,10 @@ use std::collections::BTreeMap;
 
 use arrow::array::RecordBatch;
 use lidr_rules::{Body, Entity, Remember, Rule, Window};
-use lidr_schema::{Key, TableId, dynamic, finding::Severity};
+use lidr_schema::{
+    Key, TableId, dynamic,
+    finding::{Activity, Severity},
+};
 use serde_json::{Map, Value, json};
 
 use crate::{Engine, EngineOptions, Finding, Site};
@@ -128,5 +131,5 @@ pub(crate) fn last(findings: &[Finding]) -> Vec<Finding> {
     for f in findings {
         out.insert(f.uid.clone(), f.clone());
     }
-    out.into_values().map(|f| f.content()).collect()
+    out.into_values().map(|f| Finding { activity: Activity::Create, ..f }).collect()
 }

@@ -1,0 +1,170 @@
+//! A source that goes on where an earlier one stood.
+//!
+//! What windows to come still need is read again by a consumer of its own, message by message as it was taken then, before anything
+//! is judged. Offsets mean something in their own cluster and topic only: another cluster is refused, and a partition that is
+//! shorter than what was read of it is another one of the same name and is read from its start.
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use rdkafka::{
+    Message, Offset, TopicPartitionList,
+    consumer::{BaseConsumer, Consumer},
+    error::KafkaError,
+    message::OwnedMessage,
+};
+
+use super::{
+    TIMEOUT, config,
+    source::{Source, after, body_of, headers},
+    unreachable_broker,
+};
+use crate::{
+    BrokerOrigin,
+    feed::{FeedError, RowSink},
+    snapshot::{PartitionState, SourceState},
+};
+
+/// Longest wait for a message that has to be there.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Offsets to read again, by partition: from, and up to which.
+type Ranges = BTreeMap<usize, (i64, i64)>;
+
+impl Source {
+    /// Tells the taker to write down where everything stands, if it wants to or has to.
+    pub(super) fn checkpoint(&mut self, taker: &mut dyn RowSink, forced: bool) -> Result<(), FeedError> {
+        let begun = !self.read.is_empty();
+        if !begun || !(taker.wants_state() || forced && taker.keeps_state()) {
+            return Ok(());
+        }
+        let needed = taker.needed();
+        let numbers: BTreeMap<usize, i64> =
+            needed.into_iter().filter_map(|((topic, p), first)| Some((self.find(&topic, p)?.0, first))).collect();
+        self.repeats.retain(|(number, offset), _| numbers.get(number).is_some_and(|first| offset >= first));
+        Ok(taker.checkpoint(self.state())?)
+    }
+
+    fn state(&self) -> SourceState {
+        let one = |(number, (_, topic, partition)): (usize, &(_, String, i32))| {
+            let repeats = self.repeats.range((number, i64::MIN)..=(number, i64::MAX));
+            Some(PartitionState {
+                topic: topic.clone(),
+                partition: *partition,
+                read: *self.read.get(&number)?,
+                repeats: repeats.map(|((_, offset), rows)| (*offset, *rows)).collect(),
+                epochs: self.progress.saved(number),
+            })
+        };
+        let partitions = self.partitions.iter().enumerate().filter_map(one).collect();
+        let mut out = SourceState { cluster: self.cluster.clone(), partitions, ..SourceState::default() };
+        self.progress.save(&mut out);
+        out
+    }
+
+    /// Goes on from there: feeds `taker` the rows of the messages from `needed` on, as context, and reads on from where was read to.
+    ///
+    /// # Errors
+    /// If it is another cluster, or what has to be there does not come.
+    pub fn resume(
+        &mut self,
+        saved: &SourceState,
+        needed: &BTreeMap<(String, i32), i64>,
+        taker: &mut dyn RowSink,
+    ) -> Result<(), FeedError> {
+        if saved.cluster != self.cluster {
+            return Err(FeedError::Source(format!(
+                "{}: this is cluster `{}`, the state is of cluster `{}`: its offsets mean nothing here, take another folder for --state",
+                self.options.brokers, self.cluster, saved.cluster
+            )));
+        }
+        let unreachable = |e: KafkaError| unreachable_broker(&self.options.brokers, &e);
+        let first = self.edges(Offset::Beginning, TIMEOUT).map_err(unreachable)?;
+        let end = self.edges(Offset::End, TIMEOUT).map_err(unreachable)?;
+        self.progress.resume(saved);
+        let mut again = Ranges::new();
+        for of in &saved.partitions {
+            let place = (of.topic.clone(), of.partition);
+            let Some((number, _)) = self.find(&of.topic, of.partition) else {
+                tracing::warn!("{}[{}]: the topic is gone", of.topic, of.partition);
+                continue;
+            };
+            let (first, end) = (first.get(&place).copied().unwrap_or(0), end.get(&place).copied().unwrap_or(0));
+            if of.read > end {
+                let (topic, p, read) = (&of.topic, of.partition, of.read);
+                tracing::warn!(
+                    "{topic}[{p}]: {read} messages were read and it has {end}: it is another one, read from its start"
+                );
+                continue;
+            }
+            self.read.insert(number, of.read.max(first));
+            self.progress.resume_partition(number, &of.epochs);
+            self.repeats.extend(of.repeats.iter().map(|(offset, rows)| ((number, *offset), *rows)));
+            let from = needed.get(&place).copied().unwrap_or(of.read);
+            if from < first {
+                let (topic, p) = (&of.topic, of.partition);
+                tracing::warn!(
+                    "{topic}[{p}]: messages {from} to {first} are gone, what is judged next lacks their rows"
+                );
+            }
+            let from = from.max(first);
+            if from < of.read {
+                again.insert(number, (from, of.read));
+            }
+        }
+        if again.is_empty() { Ok(()) } else { self.reread(again, taker) }
+    }
+
+    fn reread(&self, again: Ranges, taker: &mut dyn RowSink) -> Result<(), FeedError> {
+        let broken = |e: KafkaError| FeedError::Source(format!("{}: {e}", self.options.brokers));
+        let mut settings = config(&self.options.brokers, &self.options.properties);
+        settings.set("group.id", &self.options.group).set("enable.auto.commit", "false");
+        let consumer: BaseConsumer = settings.create().map_err(broken)?;
+        let mut list = TopicPartitionList::new();
+        for (number, (from, _)) in &again {
+            let Some((_, topic, partition)) = self.partitions.get(*number) else { continue };
+            list.add_partition_offset(topic, *partition, Offset::Offset(*from)).map_err(broken)?;
+        }
+        consumer.assign(&list).map_err(broken)?;
+        let (mut heard, mut done) = (Instant::now(), BTreeSet::new());
+        while done.len() < again.len() {
+            if heard.elapsed() > PATIENCE {
+                let brokers = &self.options.brokers;
+                return Err(FeedError::Source(format!(
+                    "{brokers}: messages that have to be there did not come within {} s",
+                    PATIENCE.as_secs()
+                )));
+            }
+            let Some(Ok(message)) = consumer.poll(Duration::from_millis(200)) else { continue };
+            heard = Instant::now();
+            let message = message.detach();
+            let Some((number, _)) = self.find(message.topic(), message.partition()) else { continue };
+            let Some((_, until)) = again.get(&number) else { continue };
+            if message.offset() < *until {
+                self.context(&message, number, taker)?;
+            }
+            if message.offset() + 1 >= *until {
+                done.insert(number);
+            }
+        }
+        Ok(())
+    }
+
+    /// Feeds the rows of a message that were taken from it then.
+    fn context(&self, message: &OwnedMessage, number: usize, taker: &mut dyn RowSink) -> Result<(), FeedError> {
+        let (topic, partition, offset) = (message.topic(), message.partition(), message.offset());
+        let Some((table, _, _)) = self.partitions.get(number) else { return Ok(()) };
+        // What was none of ours or broken then has given no rows.
+        let Ok(headers) = headers(message) else { return Ok(()) };
+        let Ok(batches) = body_of(*table, message.payload().unwrap_or_default(), headers.rows) else { return Ok(()) };
+        let skip = self.repeats.get(&(number, offset)).copied().unwrap_or(0);
+        let origin = BrokerOrigin { topic: topic.to_owned(), partition, first_offset: offset, beside: false };
+        let origin = Arc::new(origin);
+        for rows in after(batches, skip) {
+            taker.context(*table, rows, Some(Arc::clone(&origin)))?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,38 @@
+//! Promises in a snapshot.
+use super::{Epoch, PartitionId, Progress};
+use crate::snapshot::{EpochState, SourceState};
+
+impl Progress {
+    /// What was sent on a partition, by the runs that sent it, in the order in which each sensor's were met.
+    pub(crate) fn saved(&self, partition: PartitionId) -> Vec<EpochState> {
+        let here = self.epochs.iter().filter(|((_, p), _)| *p == partition);
+        let of = |sensor: &String, e: &Epoch| EpochState {
+            sensor: sensor.clone(),
+            epoch: e.name.clone(),
+            next_row: e.next_row,
+            promise: e.promise,
+            ended: e.ended,
+        };
+        here.flat_map(|((sensor, _), epochs)| epochs.iter().map(move |e| of(sensor, e))).collect()
+    }
+
+    /// Sensors, watermark and end, into what is saved.
+    pub(crate) fn save(&self, into: &mut SourceState) {
+        into.expected = self.expected.iter().cloned().collect();
+        (into.watermark, into.end) = (self.watermark, self.end);
+    }
+
+    /// Sensors, watermark and end from what was saved; the sensors that this run was told of stay.
+    pub(crate) fn resume(&mut self, saved: &SourceState) {
+        self.expected.extend(saved.expected.iter().cloned());
+        (self.watermark, self.end) = (saved.watermark, saved.end);
+    }
+
+    /// What was sent on a partition.
+    pub(crate) fn resume_partition(&mut self, partition: PartitionId, epochs: &[EpochState]) {
+        for e in epochs {
+            let epoch = Epoch { name: e.epoch.clone(), next_row: e.next_row, promise: e.promise, ended: e.ended };
+            self.epochs.entry((e.sensor.clone(), partition)).or_default().push_back(epoch);
+        }
+    }
+}

@@ -1,0 +1,198 @@
+//! Never lose, never double: `watch` and `sensor` killed at many points, a standby that takes over, state that is damaged.
+//!
+//! A finding may be written twice under one id; none may be missing, and the last line of each is that of a run that nobody disturbed.
+use std::{
+    fs,
+    path::Path,
+    process::{Child, Command, Output, Stdio},
+    thread,
+    time::{Duration, Instant},
+};
+
+use crate::{
+    kafka_broker::broker,
+    lidr::{KEY, difference, last_lines, ok, start, stop},
+    runs::{Replayed, replayed},
+    three_modes::shuffle,
+};
+
+const PATIENCE: Duration = Duration::from_secs(90);
+
+/// The arguments of a watch with a state folder, written down at every window's close.
+fn watch(run: &Replayed, broker: &str, prefix: &str, name: &str) -> Vec<String> {
+    let (site, out, state) =
+        (run.s.path("site"), run.s.path(&format!("{name}-out")), run.s.path(&format!("{name}-state")));
+    let args = [
+        "watch",
+        "--kafka",
+        broker,
+        "--topic-prefix",
+        prefix,
+        "--sensors",
+        "local",
+        "--no-produce",
+        "--site",
+        &site,
+        "--out",
+        &out,
+        "--format",
+        "json",
+        "--state",
+        &state,
+        "--state-every",
+        "0",
+    ];
+    args.map(str::to_owned).to_vec()
+}
+
+fn with<'a>(args: &'a [String], more: &[&'a str]) -> Vec<&'a str> {
+    args.iter().map(String::as_str).chain(more.iter().copied()).collect()
+}
+
+/// The scenario in the broker, partitions interleaved and one message in ten delivered again; the prefix of its topics.
+fn sent(run: &Replayed, broker: &str, name: &str) -> String {
+    let prefix = format!("r{}.{name}", std::process::id());
+    sensor(run, broker, &prefix);
+    let shuffled = format!("{prefix}.shuffled");
+    shuffle(broker, &prefix, &shuffled, 11);
+    shuffled
+}
+
+fn sensor_args(run: &Replayed, broker: &str, prefix: &str) -> Vec<String> {
+    let args = ["sensor", "--kafka", broker, "--topic-prefix", prefix, "--name", "local", "--quiet", "--site"];
+    let args = args.map(str::to_owned).into_iter().chain([run.s.path("site")]);
+    args.chain(run.s.inputs()).collect()
+}
+
+fn sensor(run: &Replayed, broker: &str, prefix: &str) {
+    ok(sensor_args(run, broker, prefix));
+}
+
+/// Number of the newest snapshot in a state folder.
+fn newest(dir: &Path) -> u64 {
+    let names = fs::read_dir(dir).into_iter().flatten().flatten().map(|e| e.file_name());
+    names.filter_map(|n| n.to_str()?.strip_prefix("snapshot-")?.parse().ok()).max().unwrap_or(0)
+}
+
+fn kill(child: &mut Child) {
+    child.kill().expect("it can be killed");
+    child.wait().expect("it ends");
+}
+
+/// Waits until it is so; false if the process has ended first.
+fn until(child: &mut Child, so: impl Fn() -> bool) -> bool {
+    let began = Instant::now();
+    while !so() {
+        if child.try_wait().expect("its state is known").is_some() {
+            return false;
+        }
+        assert!(began.elapsed() < PATIENCE, "nothing happened for {PATIENCE:?}");
+        thread::sleep(Duration::from_millis(2));
+    }
+    true
+}
+
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, n: u64) -> u64 {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) % n
+    }
+}
+
+#[test]
+fn a_watch_killed_at_twenty_points_finds_what_an_undisturbed_one_finds() {
+    let Some(broker) = broker("a_watch_killed_at_twenty_points_finds_what_an_undisturbed_one_finds") else { return };
+    let run = replayed("s3");
+    let prefix = sent(run, &broker, "killed");
+    let args = watch(run, &broker, &prefix, "killed");
+    let (out, state) = (run.s.dir.join("killed-out"), run.s.dir.join("killed-state"));
+    let (mut random, mut kills) = (Random(5), 0);
+    while kills < 20 {
+        // Sometimes before it has written anything, so that the same part is judged again; sometimes after.
+        let goal = newest(&state) + random.below(3);
+        let pause = Duration::from_millis(random.below(40));
+        let mut child = start(&with(&args, &["--until-eos", "--quiet"]));
+        if goal == newest(&state) {
+            thread::sleep(Duration::from_millis(random.below(4_000)));
+        } else if !until(&mut child, || newest(&state) >= goal) {
+            break;
+        }
+        thread::sleep(pause);
+        kill(&mut child);
+        kills += 1;
+    }
+    ok(with(&args, &["--until-eos", "--quiet"]));
+    assert_eq!(difference(&run.findings, &last_lines(&out)), None);
+    let lines = fs::read_to_string(out.join("findings.ndjson")).unwrap().lines().count();
+    eprintln!("killed {kills} times, {} snapshots, {} findings in {lines} lines", newest(&state), run.findings.len());
+    assert!(kills >= 15, "killed only {kills} times before it came to its end");
+}
+
+#[test]
+fn a_sensor_killed_at_ten_points_sends_every_row_once() {
+    let Some(broker) = broker("a_sensor_killed_at_ten_points_sends_every_row_once") else { return };
+    let run = replayed("s3");
+    let prefix = format!("r{}.sensor", std::process::id());
+    let args = sensor_args(run, &broker, &prefix);
+    let mut random = Random(9);
+    for _ in 0..10 {
+        let mut child = start(&with(&args, &[]));
+        thread::sleep(Duration::from_millis(20 + random.below(700)));
+        kill(&mut child);
+    }
+    sensor(run, &broker, &prefix);
+    let args = watch(run, &broker, &prefix, "sensor");
+    ok(with(&args, &["--until-eos", "--quiet"]));
+    let out = run.s.dir.join("sensor-out");
+    assert_eq!(difference(&run.findings, &last_lines(&out)), None);
+    let consumed = crate::lidr::summary(&out)["inputs"][0].clone();
+    assert_eq!(consumed["missing"], 0, "{consumed}");
+    assert!(
+        consumed["repeated"].as_u64() > Some(0),
+        "some runs got far enough to send what was sent again: {consumed}"
+    );
+}
+
+/// Runs it to its end and gives all that it said.
+fn told(args: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_lidr"));
+    command.args(args).env("LIDR_KEY", KEY).env_remove("LIDR_CONFIG").stdout(Stdio::null()).output().unwrap()
+}
+
+#[test]
+fn a_second_watch_stands_by_and_takes_over_and_a_damaged_state_is_said() {
+    let Some(broker) = broker("a_second_watch_stands_by_and_takes_over_and_a_damaged_state_is_said") else { return };
+    let run = replayed("s3");
+    let prefix = sent(run, &broker, "standby");
+    let args = watch(run, &broker, &prefix, "standby");
+    let (out, state) = (run.s.dir.join("standby-out"), run.s.dir.join("standby-state"));
+    let mut first = start(&with(&args, &["--quiet"]));
+    assert!(until(&mut first, || newest(&state) >= 2), "the first one works");
+    let second = start(&with(&args, &["--quiet", "--silence", "1"]));
+    thread::sleep(Duration::from_millis(500));
+    kill(&mut first);
+    let began = Instant::now();
+    while difference(&run.findings, &last_lines(&out)).is_some() && began.elapsed() < PATIENCE {
+        thread::sleep(Duration::from_millis(100));
+    }
+    assert_eq!(difference(&run.findings, &last_lines(&out)), None, "the second one found the rest");
+    let asked = Instant::now();
+    stop(second);
+    assert!(asked.elapsed() < Duration::from_secs(10), "it took {:?} to stop", asked.elapsed());
+
+    let damaged = fs::read_dir(&state).unwrap().flatten().map(|e| e.path()).max().expect("a snapshot");
+    let octets = fs::read(&damaged).unwrap();
+    fs::write(&damaged, &octets[..octets.len() - 100]).unwrap();
+    let end = with(&args, &["--until-eos"]);
+    let said = String::from_utf8(told(&end).stderr).unwrap();
+    assert!(said.contains(&damaged.display().to_string()) && said.contains("the one before it"), "{said}");
+    assert_eq!(difference(&run.findings, &last_lines(&out)), None, "nothing was lost by it");
+    let elsewhere = format!("r{}.other", std::process::id());
+    sensor(run, &broker, &elsewhere);
+    let other: Vec<&str> = end.iter().map(|a| if *a == prefix { elsewhere.as_str() } else { a }).collect();
+    let refused = told(&other);
+    let said = String::from_utf8(refused.stderr).unwrap();
+    assert!(refused.status.code() == Some(2) && said.contains("take another folder for --state"), "{said}");
+}
