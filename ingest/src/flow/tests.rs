@@ -208,7 +208,7 @@ fn trailing(packets: &[Record]) -> u64 {
         protocols: Protocols::without(&[]),
     };
     let mut worker = Worker::new(Arc::new(shared));
-    worker.records(&packets);
+    worker.records(packets);
     let mut summary = crate::summary::Summary::default();
     summary.add_tally(&worker.tally);
     summary.dropped.get("tcp_after_close").copied().unwrap_or_default()
