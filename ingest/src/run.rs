@@ -188,7 +188,12 @@ fn alone(
 ) -> Result<Ended, RunError> {
     let mut worker = Worker::new(shared);
     let (mut records, mut since, mut clock) = (Vec::new(), 0, i64::MIN);
-    while let Some(now) = reader.next_block(&mut records)? {
+    let broke = loop {
+        let now = match reader.next_block(&mut records) {
+            Ok(Some(now)) => now,
+            Ok(None) => break None,
+            Err(error) => break Some(error),
+        };
         since += records.len();
         worker.records(&records);
         records.clear();
@@ -203,11 +208,12 @@ fn alone(
             run.chunk(0, chunk)?;
             progress(&run.progress(reader.position(), reader.summary()));
         }
-    }
+    };
+    // What was read before an input broke is worth its rows; that it has not ended is told by the error.
     reader.end();
     run.own(Own::take(&mut reader), i64::MAX, 1)?;
     run.chunk(0, worker.end(clock))?;
-    Ok((reader, vec![worker.tally], clock))
+    broke.map_or_else(|| Ok((reader, vec![worker.tally], clock)), |error| Err(error.into()))
 }
 
 /// What the reader's thread sends to a worker.
@@ -285,7 +291,12 @@ fn reader_thread(
 ) -> Result<(Reader, i64), SourceError> {
     let mut shares: Vec<Vec<Record>> = hands.iter().map(|_| Vec::new()).collect();
     let (mut records, mut since, mut clock) = (Vec::new(), 0, i64::MIN);
-    while let Some(now) = reader.next_block(&mut records)? {
+    let broke = loop {
+        let now = match reader.next_block(&mut records) {
+            Ok(Some(now)) => now,
+            Ok(None) => break None,
+            Err(error) => break Some(error),
+        };
         since += records.len();
         clock = now;
         for record in records.drain(..) {
@@ -306,14 +317,14 @@ fn reader_thread(
                 return Ok((reader, clock));
             }
         }
-    }
+    };
     // Without a packet there is no clock that could move anything.
     if clock > i64::MIN {
         send(&mut shares, hands, clock);
     }
     reader.end();
     let _ = tell.send(Told::Own(Own::take(&mut reader), i64::MAX, Box::default()));
-    Ok((reader, clock))
+    broke.map_or(Ok((reader, clock)), Err)
 }
 
 fn send(shares: &mut [Vec<Record>], hands: &[SyncSender<Work>], clock: i64) -> bool {

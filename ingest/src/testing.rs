@@ -56,14 +56,18 @@ impl Lines {
 
 impl Sink for Lines {
     fn rows(&mut self, table: TableId, batch: RecordBatch) -> Result<(), SinkError> {
-        let place = |line: &Line| -> [i64; 4] { ["due", "ts", "frame", "n"].map(|c| line[c].parse().unwrap()) };
+        let number = |line: &Line, name: &str| -> i64 { line[name].parse().unwrap() };
+        let place = |line: &Line| {
+            let [due, ts, frame, n] = ["due", "ts", "frame", "n"].map(|name| number(line, name));
+            (due, ts, line["capture"].clone(), frame, n)
+        };
         let lines = self.tables.entry(table.name()).or_default();
         for at in 0..batch.num_rows() {
             let schema = batch.schema();
             let line: Line =
                 schema.fields().iter().zip(batch.columns()).map(|(f, c)| (f.name().clone(), cell(c, at))).collect();
             assert!(
-                place(&line)[0] > self.promised,
+                place(&line).0 > self.promised,
                 "a row of {} is due at or before {}: {line:?}",
                 table.name(),
                 self.promised

@@ -57,6 +57,7 @@ pub(super) enum Cause {
     /// The kernel had no room left for what this process had not read.
     Kernel,
     /// The interface or its driver had none.
+    #[cfg(any(feature = "live", test))]
     Interface,
     /// The queue was full.
     Queue,
@@ -69,6 +70,7 @@ pub(super) enum Cause {
 /// What a live input tells the reader.
 #[derive(Clone, Debug)]
 pub(super) enum Heard {
+    #[cfg(any(feature = "live", test))]
     Packets(Packets),
     Message(Message),
     /// So many since it was told last.
@@ -88,6 +90,7 @@ impl Heard {
     /// Octets that it takes. What was lost must be heard even where there is no room.
     fn cost(&self) -> usize {
         match self {
+            #[cfg(any(feature = "live", test))]
             Self::Packets(p) => p.block.len() + p.packets.len() * size_of::<Captured>() + OVERHEAD,
             Self::Message(m) => m.text.len() + OVERHEAD,
             Self::Lost { .. } | Self::Broke { .. } => 0,

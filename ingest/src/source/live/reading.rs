@@ -135,6 +135,7 @@ impl Live {
                 self.octets += message.text.len() as u64;
                 Next::Message(message)
             }
+            #[cfg(any(feature = "live", test))]
             Found::Heard(Heard::Packets(packets)) => {
                 self.octets += packets.block.len() as u64;
                 self.at_hand = Some((packets, 0));
@@ -174,6 +175,7 @@ impl Live {
     fn give_up(&mut self) -> Next {
         while let Found::Heard(heard) = self.ear.hear(Duration::ZERO) {
             match heard {
+                #[cfg(any(feature = "live", test))]
                 Heard::Packets(p) => self.left.push((p.input, p.packets.len() as u64)),
                 Heard::Message(m) => self.left.push((m.input, 1)),
                 Heard::Lost { .. } | Heard::Broke { .. } => {}
@@ -190,6 +192,7 @@ impl Live {
         let Some(of) = self.inputs.get_mut(usize::from(input)) else { return ("drop", "queue") };
         let (kind, bound, detail) = match (cause, of.listener.is_some()) {
             (Cause::Kernel, false) => ("drop", "kernel_buffer", "kernel buffer"),
+            #[cfg(any(feature = "live", test))]
             (Cause::Interface, _) => ("drop", "interface", "capture interface"),
             (Cause::Queue, false) => ("drop", "queue", "queue"),
             (Cause::Kernel, true) => ("drop", "syslog_kernel_buffer", "syslog kernel buffer"),
@@ -198,7 +201,8 @@ impl Live {
             (Cause::Framing, _) => ("malformed", "syslog_framing", "syslog framing"),
         };
         *of.summary.lost.entry(bound.to_owned()).or_default() += count;
-        if matches!((cause, &of.listener), (Cause::Kernel | Cause::Interface, None)) {
+        // What is lost before it came to this process, as captures say it of themselves.
+        if of.listener.is_none() && cause != Cause::Queue {
             of.summary.dropped += count;
         }
         (kind, detail)

@@ -16,6 +16,7 @@ use super::{
 };
 use crate::{
     record::Dir,
+    run::{Config, run},
     source::clock::DISORDER,
     summary::Summary,
     testing::{Lines, Packet, S, Talk, datagram, lines, lines_from, merged},
@@ -146,14 +147,18 @@ fn a_time_far_from_this_machines_does_not_start_the_clock() {
 }
 
 #[test]
-fn an_input_that_breaks_ends_the_run_with_an_error_after_what_was_heard() {
-    let mut all = told(&conversations(host_time() - 10 * S), 100);
-    all.push(Heard::Broke { input: 0, why: "the interface disappeared".to_owned() });
-    let mut broken = heard(all);
-    let mut out = Vec::new();
-    assert!(broken.next_block(&mut out).unwrap().is_some() && !out.is_empty());
-    let said = broken.next_block(&mut out).unwrap_err().to_string();
-    assert_eq!(said, "eth0: the interface disappeared");
+fn an_input_that_breaks_ends_the_run_with_an_error_and_what_was_heard_becomes_rows() {
+    let packets = conversations(host_time() - 10 * S);
+    let (whole, _) = lines(&packets, 1);
+    for workers in [1, 2] {
+        let mut all = told(&packets, 100);
+        all.push(Heard::Broke { input: 0, why: "the interface disappeared".to_owned() });
+        let config = Config::new("here", workers, Key::from_hex(&"0b".repeat(32)).unwrap(), "test");
+        let mut rows = Lines::default();
+        let said = run(heard(all), &config, &mut rows, &mut |_| {}).unwrap_err().to_string();
+        assert_eq!(said, "eth0: the interface disappeared", "{workers} workers");
+        assert_eq!(rows.tables, whole.tables, "{workers} workers");
+    }
 }
 
 /// Listeners on free ports of loopback, spoken to, and what became of it.
