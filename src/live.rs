@@ -10,7 +10,6 @@ use std::{
     time::Instant,
 };
 
-use lidr_analytics::Site;
 use lidr_ingest::{
     run::{self, RunError},
     sink::Tee,
@@ -25,7 +24,7 @@ use crate::{
     hear, inputs,
     judge::Judging,
     key,
-    refresh::Refresher,
+    refresh::{self, Refresher},
     replay::{Channel, Event},
 };
 
@@ -33,7 +32,7 @@ pub(crate) fn run(args: &Live, quiet: bool) -> anyhow::Result<ExitCode> {
     let started = Instant::now();
     hear::one_kind(&args.hear, &[])?;
     let key = key::given_or_kept(&args.judge.key)?;
-    let site = Site::load(args.judge.site.as_deref(), &key)?;
+    let (looked, site) = refresh::read(args.judge.site.as_deref(), &key)?;
     let sensor = inputs::sensor_name(args.decode.name.as_deref(), &site);
     let sources = inputs::sources(&args.decode, args.judge.site.as_deref(), &site, &key)?;
     let (reader, names) = hear::start(&args.hear, &sources)?;
@@ -43,7 +42,7 @@ pub(crate) fn run(args: &Live, quiet: bool) -> anyhow::Result<ExitCode> {
     let own = Own { name: name.clone(), rotate: args.rotate };
     let first = site.clone();
     let mut judging = Judging::start(&args.judge, Range { from: None, to: None }, &key, site, Some(own))?;
-    let refresher = Refresher::start(args.judge.site.clone(), &first, key.clone(), judging.metrics.clone())?;
+    let refresher = Refresher::start(args.judge.site.clone(), looked, &first, key.clone(), judging.metrics.clone())?;
     judging = judging.refreshed(refresher);
     drop(first);
     let lake = args.lake.as_ref().map(|dir| inputs::lake(dir, &config, &key)).transpose()?;

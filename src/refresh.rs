@@ -29,8 +29,14 @@ const AGAIN: Duration = Duration::from_secs(60);
 /// How the files looked, or why they could not be looked at.
 pub(crate) type Look = Result<Print, String>;
 
+/// The site, and how its files looked before they were read: what changes meanwhile is a change.
+pub(crate) fn read(dir: Option<&std::path::Path>, key: &Key) -> anyhow::Result<(Option<Look>, Site)> {
+    let looked = dir.map(look);
+    Ok((looked, Site::load(dir, key)?))
+}
+
 /// Looks at the files of a folder.
-pub(crate) fn look(dir: &std::path::Path) -> Look {
+fn look(dir: &std::path::Path) -> Look {
     site::print(dir).map_err(|e| e.to_string())
 }
 

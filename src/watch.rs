@@ -6,11 +6,9 @@ use std::{
 
 use anyhow::bail;
 use lidr_analytics::{
-    Site,
     kafka::{Consumed, FindingProducer, Source, SourceOptions},
     metrics::Metrics,
 };
-use lidr_schema::Key;
 use serde_json::json;
 
 use crate::{
@@ -30,7 +28,7 @@ use crate::{
 pub(crate) fn run(args: &Watch, properties: &Properties, quiet: bool) -> anyhow::Result<ExitCode> {
     let started = Instant::now();
     let key = key::given(&args.judge.key)?;
-    let (mut looked, mut site) = read_site(args, &key)?;
+    let (mut looked, mut site) = refresh::read(args.judge.site.as_deref(), &key)?;
     let sensors = if args.sensors.is_empty() { site.sensors() } else { args.sensors.clone() };
     if sensors.is_empty() && args.until_eos {
         bail!("--until-eos needs to know whom to wait for: give --sensors a,b or site table `sensors`");
@@ -51,7 +49,7 @@ pub(crate) fn run(args: &Watch, properties: &Properties, quiet: bool) -> anyhow:
     };
     // It may have stood by for days.
     if state.as_ref().is_some_and(State::waited) {
-        (looked, site) = read_site(args, &key)?;
+        (looked, site) = refresh::read(args.judge.site.as_deref(), &key)?;
     }
     let mut source = Source::connect(SourceOptions {
         brokers: brokers.clone(),
@@ -97,12 +95,6 @@ pub(crate) fn run(args: &Watch, properties: &Properties, quiet: bool) -> anyhow:
     let mut more = name;
     account::put(&mut more, json!({ "inputs": [input] }));
     judging.outputs.end(&account::summary("watch", &judging, 1, started, more), quiet)
-}
-
-/// The site, and how its files looked before they were read: what changes meanwhile is a change.
-fn read_site(args: &Watch, key: &Key) -> anyhow::Result<(Option<refresh::Look>, Site)> {
-    let looked = args.judge.site.as_deref().map(refresh::look);
-    Ok((looked, Site::load(args.judge.site.as_deref(), key)?))
 }
 
 fn tell(metrics: Option<&Metrics>, c: &Consumed) {

@@ -41,8 +41,11 @@ fn rules() -> Vec<Rule> {
     vec![row, context, memory, pending, rates]
 }
 
+/// Second, what was done, and to which task.
+type Op = (i64, &'static str, &'static str);
+
 /// Messages: offset, rows, and the watermark that is told after them. The seventh comes late.
-fn messages() -> Vec<(i64, Vec<(i64, &'static str, &'static str)>, i64)> {
+fn messages() -> Vec<(i64, Vec<Op>, i64)> {
     let minutes = [
         vec![(5, "list", "a"), (10, "create", "a")],
         vec![(50, "list", "a"), (59, "create", "b")],
@@ -67,8 +70,8 @@ fn origin(offset: i64) -> Arc<BrokerOrigin> {
     Arc::new(BrokerOrigin { topic: "t".into(), partition: 0, first_offset: offset, beside: false })
 }
 
-fn rows(offset: i64, given: &[(i64, &str, &str)]) -> arrow::array::RecordBatch {
-    let row = |(i, (second, op, task)): (usize, &(i64, &str, &str))| {
+fn rows(offset: i64, given: &[Op]) -> arrow::array::RecordBatch {
+    let row = |(i, (second, op, task)): (usize, &Op)| {
         tasking(
             *second,
             offset as u64 * 10 + i as u64,

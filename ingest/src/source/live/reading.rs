@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{
     log::{Listener, Outcome},
-    record::{Record, Stamp},
+    record::{Block, Record, Stamp},
     source::{
         Clock, Frames, InputSummary, Item, PACKETS, RawPacket, Reader, ReaderOdd, RecordRow, SourceError,
         clock::{AHEAD, DISORDER},
@@ -78,7 +78,7 @@ pub(in crate::source) struct Live {
 
 /// What comes next.
 enum Next {
-    Packet(RawPacket),
+    Packet(RawPacket, Block),
     Message(Message),
     Lost(u16, Cause, u64),
     Nothing,
@@ -115,8 +115,8 @@ impl Live {
     }
 
     fn next(&mut self, patience: Duration) -> Next {
-        if let Some(packet) = self.packet() {
-            return Next::Packet(packet);
+        if let Some((packet, block)) = self.packet() {
+            return Next::Packet(packet, block);
         }
         if self.stop.load(Ordering::Relaxed) && self.stopping.get_or_insert_with(Instant::now).elapsed() > PATIENCE {
             return self.give_up();
@@ -139,13 +139,13 @@ impl Live {
             Found::Heard(Heard::Packets(packets)) => {
                 self.octets += packets.block.len() as u64;
                 self.at_hand = Some((packets, 0));
-                self.packet().map_or(Next::Nothing, Next::Packet)
+                self.packet().map_or(Next::Nothing, |(packet, block)| Next::Packet(packet, block))
             }
         }
     }
 
     /// The next packet at hand.
-    fn packet(&mut self) -> Option<RawPacket> {
+    fn packet(&mut self) -> Option<(RawPacket, Block)> {
         let (packets, taken) = self.at_hand.as_mut()?;
         let Some(p) = packets.packets.get(*taken) else {
             self.at_hand = None;
@@ -153,11 +153,11 @@ impl Live {
         };
         let frame = packets.first + *taken as u64;
         *taken += 1;
+        let block = Arc::clone(&packets.block);
         let packet = RawPacket {
             ts: p.ts,
             link: packets.link,
             wire_len: p.wire_len,
-            block: Some(Arc::clone(&packets.block)),
             start: p.start as usize,
             len: p.len as usize,
             input: packets.input,
@@ -168,7 +168,7 @@ impl Live {
             input.summary.bytes += u64::from(packet.wire_len);
             input.summary.seen(packet.ts);
         }
-        Some(packet)
+        Some((packet, block))
     }
 
     /// There is no time to decode what still waits: it is counted as lost.
@@ -221,9 +221,9 @@ impl Reader {
     fn live_items(&mut self, live: &mut Live, out: &mut Vec<Record>) -> Result<Option<i64>, SourceError> {
         for read in 0..PACKETS {
             match live.next(if read == 0 { QUIET } else { Duration::ZERO }) {
-                Next::Packet(packet) => {
+                Next::Packet(packet, block) => {
                     self.begin(packet.ts);
-                    self.decode(Item::Packet(packet), out);
+                    self.decode(Item::Packet(packet, Some(block)), out);
                 }
                 Next::Message(message) => {
                     self.begin(message.received);
