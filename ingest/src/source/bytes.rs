@@ -1,8 +1,8 @@
 //! Octets of an input: by large reads into blocks that records point into.
 //!
-//! 64 KiB a read: three times faster than a memory map on a mixed capture, and two such blocks in turn leave the processor's second
-//! cache to the conversations, of which 512 KiB blocks took half. Blocks are recycled once nobody points into them any more. gzip and
-//! zstd are found by their magic, several members or frames follow one another.
+//! 64 KiB a read: three times faster than a memory map on a mixed capture, and as fast as larger reads with less memory held by
+//! records that wait (benches/RESULTS.md). Blocks are recycled once nobody points into them any more. gzip and zstd are found by
+//! their magic, several members or frames follow one another.
 use std::{
     fs::File,
     io::{self, BufReader, Read},
