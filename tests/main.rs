@@ -30,6 +30,8 @@ mod live_wire;
 #[cfg(test)]
 mod ocsf;
 #[cfg(test)]
+mod packaging;
+#[cfg(test)]
 mod postgres;
 #[cfg(test)]
 mod records;
