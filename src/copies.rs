@@ -4,12 +4,12 @@
 //! end of the run: by the machine's clock, for what the register said at a moment is a fact of the world and not of the rows. A copy that
 //! a finding refers to stays for ever; of the others the newest few do.
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeSet, HashSet},
     fs::{self, File, OpenOptions},
     io::Write,
     os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
-    time::SystemTime,
+    time::{Duration, SystemTime},
 };
 
 use anyhow::Context;
@@ -30,6 +30,8 @@ pub(crate) struct Copies {
     /// The hash of the copy at hand.
     now: String,
     referred: BTreeSet<String>,
+    /// Pseudonyms of identifiers in the copies.
+    known: HashSet<[u8; 16]>,
 }
 
 impl Copies {
@@ -42,16 +44,28 @@ impl Copies {
             }
             drop(fs::remove_file(parent.join("read.ndjson")));
         }
-        Self { parent, now: String::new(), referred: BTreeSet::new() }
+        // What a run that was cut off left half written or half removed.
+        for entry in fs::read_dir(&parent).into_iter().flatten().flatten() {
+            if entry.file_name().as_encoded_bytes().ends_with(b".tmp") {
+                drop(fs::remove_dir_all(entry.path()));
+            }
+        }
+        let copies = all(&parent);
+        let kept = copies.iter().filter_map(|(_, dir)| site::open_kept(dir, None).ok());
+        let known = kept.flat_map(|site| site.pseudonyms()).collect();
+        Self { parent, now: String::new(), referred: BTreeSet::new(), known }
     }
 
     /// Keeps a copy of a site that judges from now on.
     pub(crate) fn take(&mut self, site: &Site) -> anyhow::Result<()> {
-        if site.keep(&self.parent)?.is_none() {
-            return Ok(());
-        }
+        self.known.extend(site.pseudonyms());
+        let Some(dir) = site.keep(&self.parent, &self.known)? else { return Ok(()) };
+        // The copies that were at hand last are kept longest, not those that were made last.
+        let at = SystemTime::UNIX_EPOCH + Duration::from_micros(now().unsigned_abs());
+        drop(File::open(dir).and_then(|dir| dir.set_modified(at)));
+        let first = self.now.is_empty();
         site.hash().clone_into(&mut self.now);
-        self.note(&json!({ "read": now(), "site_hash": site.hash() }))?;
+        self.note(&json!({ "read": now(), "site_hash": site.hash(), "first": first }))?;
         self.prune()
     }
 
@@ -116,7 +130,7 @@ fn all(parent: &Path) -> Vec<(String, PathBuf)> {
 /// The copy of that site in an output folder, if it is there.
 pub(crate) fn of(out: &Path, hash: &str) -> Option<PathBuf> {
     let dir = out.join("site").join(hash);
-    (site::is_hash(hash) && dir.is_dir()).then_some(dir)
+    (site::is_hash(hash) && dir.join("copy.json").is_file()).then_some(dir)
 }
 
 /// The hash of the copy that was in force at that time: read before it, and still at hand when the next one was or the run ended.
@@ -129,6 +143,8 @@ pub(crate) fn as_of(out: &Path, time: i64) -> Option<String> {
         match (at("read"), at("ended")) {
             (Some(read), _) if read <= time => found = line.get("site_hash").and_then(Value::as_str).map(str::to_owned),
             (None, Some(ended)) if ended < time => found = None,
+            // The run before was cut off: how long its last copy was in force nobody knows.
+            (Some(_), _) if line.get("first") == Some(&Value::Bool(true)) => return None,
             (None, None) => {}
             _ => return found,
         }
@@ -182,6 +198,8 @@ mod tests {
         assert_eq!(at(25), None, "nobody says how long the last one was in force");
         write(&format!("{lines}{{\"ended\":30}}\n{{\"read\":40,\"site_hash\":\"c\"}}\n{{\"ended\":50}}\n"));
         assert_eq!([at(25), at(35), at(45), at(60)], [Some("b".to_owned()), None, Some("c".to_owned()), None]);
+        write(&format!("{lines}{{\"read\":40,\"site_hash\":\"c\",\"first\":true}}\n"));
+        assert_eq!([at(15), at(35)], [Some("a".to_owned()), None], "the second one was cut off");
         assert_eq!(as_of(&out.path().join("none"), 10), None);
     }
 }

@@ -77,7 +77,8 @@ impl Folder {
     /// What was appended is on the disk.
     #[cfg(feature = "kafka")]
     pub(crate) fn sync(&self) -> anyhow::Result<()> {
-        self.findings.sync_data().with_context(|| self.dir.join("findings.ndjson").display().to_string())
+        let done = self.findings.sync_data().and_then(|()| File::open(&self.dir)?.sync_all());
+        done.with_context(|| self.dir.join("findings.ndjson").display().to_string())
     }
 
     /// Begins a new file where the time of the one at hand is over.
@@ -92,7 +93,8 @@ impl Folder {
         if self.findings.metadata().with_context(|| path.display().to_string())?.len() == 0 {
             return Ok(());
         }
-        fs::rename(&path, self.kept(start)).with_context(|| path.display().to_string())?;
+        let moved = self.findings.sync_all().and_then(|()| fs::rename(&path, self.kept(start)));
+        moved.with_context(|| path.display().to_string())?;
         let mut options = OpenOptions::new();
         self.findings =
             options.write(true).create_new(true).mode(0o600).open(&path).with_context(|| path.display().to_string())?;

@@ -67,6 +67,11 @@ impl Judging {
         }
         let set = rules::load(!judge.no_builtin, &judge.rules)?;
         let options = EngineOptions { key_id: key.id().to_owned(), tunables: tunables(&judge.tunables, &set.rules)? };
+        if site.is_copy() {
+            bail!(
+                "--site: this is a copy that a run kept, for explanations and reports: needed the site folder itself to judge"
+            );
+        }
         let engine = Engine::new(&set.rules, site, options)?;
         let stats = engine.stats();
         for not in &stats.not_evaluated {
@@ -154,7 +159,10 @@ impl Judging {
     fn refresh(&mut self, watermark: i64) -> anyhow::Result<()> {
         let news = self.refresher.as_mut().map(|r| r.news(watermark > i64::MIN)).unwrap_or_default();
         if let Some(site) = news.site {
-            self.outputs.site(&site)?;
+            // Findings that a full disk still takes must not end for want of a copy.
+            if let Err(why) = self.outputs.site(&site) {
+                tracing::error!("no copy of the site that judges from now on is kept: {why:#}");
+            }
             self.engine.replace_site(site);
         }
         if let Some(old) = news.stale {

@@ -26,6 +26,9 @@ use lidr_schema::Key;
 /// From one attempt to read what could not be read to the next, where nothing has changed.
 const AGAIN: Duration = Duration::from_secs(60);
 
+/// Why a folder without any table is not taken where there were some.
+const EMPTIED: &str = "no table is left of those that were there";
+
 /// How the files looked, or why they could not be looked at.
 pub(crate) type Look = Result<Print, String>;
 
@@ -140,6 +143,7 @@ impl Refresher {
             pace,
             metrics,
             hash: site.hash().to_owned(),
+            has_tables: !site.present().is_empty(),
             loaded: first.clone(),
             before: first,
             failed: None,
@@ -181,6 +185,7 @@ struct Reader {
     metrics: Option<Arc<Metrics>>,
     /// Of the copy at hand.
     hash: String,
+    has_tables: bool,
     /// How the files looked when the copy at hand was read, and at the last look.
     loaded: Look,
     before: Look,
@@ -222,6 +227,9 @@ impl Reader {
         }
         self.asked = began;
         let read = Site::load(Some(&self.dir), &self.key).map_err(|e| e.to_string());
+        // A folder that is empty all of a sudden is a disk that went away, not a carrier without taps.
+        let gone = |site: &Site| site.present().is_empty() && self.has_tables;
+        let read = read.and_then(|site| if gone(&site) { Err(EMPTIED.to_owned()) } else { Ok(site) });
         if look(&self.dir) != now {
             // It was written while it was read: what was read may be half of it.
             return;
@@ -242,6 +250,7 @@ impl Reader {
         if site.hash() != self.hash {
             tracing::info!("the site's tables have changed: the next windows are judged with them");
             site.hash().clone_into(&mut self.hash);
+            self.has_tables = !site.present().is_empty();
             state.new = Some(site);
         }
     }

@@ -4,8 +4,9 @@ use caps::CapSet;
 /// Gives up every capability of this thread and of those that it will start; to be called before it starts any. Root without
 /// capabilities is bound by the permissions of files as others are.
 pub(crate) fn give_up() {
-    // The ambient set goes with the permitted one; naming it says so where a kernel has none.
-    for set in [CapSet::Ambient, CapSet::Inheritable, CapSet::Effective, CapSet::Permitted] {
+    // The ambient set goes with the permitted one; naming it says so where a kernel has none. Without the bounding set root does not get
+    // them back by starting a program; it can only be cleared while there is the right to.
+    for set in [CapSet::Bounding, CapSet::Ambient, CapSet::Inheritable, CapSet::Effective, CapSet::Permitted] {
         if let Err(error) = caps::clear(None, set) {
             tracing::debug!("capabilities ({set:?}) are kept: {error}");
         }

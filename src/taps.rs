@@ -8,7 +8,7 @@ use std::{
 };
 
 use anyhow::{Context, bail};
-use lidr_analytics::{Site, lake::Lake, report};
+use lidr_analytics::{Site, lake::Lake, report, site};
 use lidr_schema::Key;
 use serde_json::Value;
 
@@ -56,13 +56,19 @@ fn site(args: &Taps, key: &Key) -> anyhow::Result<(Site, Option<String>)> {
     let Some(at) = args.at else { return Ok((Site::load(args.site.as_deref(), key)?, None)) };
     let hash = copies::as_of(&args.from, at);
     if let Some(copy) = hash.as_deref().and_then(|hash| copies::of(&args.from, hash)) {
-        let site = Site::load(Some(&copy), key)?;
-        let short = site.hash().get(..16).unwrap_or_default();
-        let note =
-            format!("orders and other site tables are those of that time, from the copy {short} that the run kept");
-        return Ok((site, Some(note)));
+        match site::open_kept(&copy, Some(key)) {
+            Ok(site) => {
+                let short = site.hash().get(..16).unwrap_or_default();
+                let from = format!("from the copy {short} that the run kept");
+                return Ok((site, Some(format!("orders and other site tables are those of that time, {from}"))));
+            }
+            Err(why) => tracing::warn!("{why}"),
+        }
     }
     let site = Site::load(args.site.as_deref(), key)?;
+    if args.site.is_none() {
+        return Ok((site, None));
+    }
     Ok((site, Some("orders and other site tables are those of now: no copy of that time is kept, so that an order that has changed since is judged as it is now".to_owned())))
 }
 

@@ -29,10 +29,6 @@ pub(crate) fn run(args: &Watch, properties: &Properties, quiet: bool) -> anyhow:
     let started = Instant::now();
     let key = key::given(&args.judge.key)?;
     let (mut looked, mut site) = refresh::read(args.judge.site.as_deref(), &key)?;
-    let sensors = if args.sensors.is_empty() { site.sensors() } else { args.sensors.clone() };
-    if sensors.is_empty() && args.until_eos {
-        bail!("--until-eos needs to know whom to wait for: give --sensors a,b or site table `sensors`");
-    }
     let properties = all_properties(&args.broker, properties)?;
     let brokers = args.broker.kafka.clone();
     // By this a watch knows the folders that it wrote before a restart.
@@ -50,6 +46,10 @@ pub(crate) fn run(args: &Watch, properties: &Properties, quiet: bool) -> anyhow:
     // It may have stood by for days.
     if state.as_ref().is_some_and(State::waited) {
         (looked, site) = refresh::read(args.judge.site.as_deref(), &key)?;
+    }
+    let sensors = if args.sensors.is_empty() { site.sensors() } else { args.sensors.clone() };
+    if sensors.is_empty() && args.until_eos {
+        bail!("--until-eos needs to know whom to wait for: give --sensors a,b or site table `sensors`");
     }
     let mut source = Source::connect(SourceOptions {
         brokers: brokers.clone(),
@@ -78,7 +78,9 @@ pub(crate) fn run(args: &Watch, properties: &Properties, quiet: bool) -> anyhow:
             state = state.after(Box::new(move || Ok(producer.flush()?)));
         }
         if let Some(Resumed { source: stood, needed }) = judging.resume(state)? {
-            source.resume(&stood, &needed, &mut Taker(&mut judging))?;
+            if !source.resume(&stood, &needed, &mut Taker(&mut judging), &stop)? {
+                return Ok(ExitCode::SUCCESS);
+            }
             judging.resumed()?;
         }
     }

@@ -102,13 +102,8 @@ impl Engine {
         }
         stats.evaluated = kept.len();
         stats.not_evaluated.sort();
-        let suspended: Vec<String> = kept.iter().filter(|r| can_be_suspended(r)).map(|r| r.code.clone()).collect();
-        for (rule, state) in kept.iter().zip(&mut states).filter(|(rule, _)| rule.suspends) {
-            state.facts.suspends = suspended.iter().filter(|code| **code != rule.code).cloned().collect();
-        }
         let facts = states.iter().map(|s| s.facts.clone()).collect();
-        let waits = Waits::of(&kept);
-        Ok(Self {
+        let mut engine = Self {
             rules: kept,
             absent,
             options,
@@ -117,8 +112,8 @@ impl Engine {
             planner,
             site,
             rows: Rows::default(),
-            fold: Fold::new(waits.clone()),
-            waits,
+            fold: Fold::default(),
+            waits: Waits::default(),
             blindness: Blindness::default(),
             keeps_blindness: false,
             waiting: BTreeMap::new(),
@@ -127,7 +122,28 @@ impl Engine {
             held: None,
             late: BTreeMap::new(),
             stats,
-        })
+        };
+        engine.relate();
+        Ok(engine)
+    }
+
+    /// What the rules at hand mean for each other: whom a blind sensor suspends, and who waits for that.
+    fn relate(&mut self) {
+        let suspended = self.rules.iter().filter(|r| can_be_suspended(r)).map(|r| r.code.clone());
+        let suspended: Vec<String> = suspended.collect();
+        for ((rule, state), facts) in self.rules.iter().zip(&mut self.states).zip(&mut self.facts) {
+            if rule.suspends {
+                facts.suspends = suspended.iter().filter(|code| **code != rule.code).cloned().collect();
+                state.facts.suspends.clone_from(&facts.suspends);
+            }
+        }
+        self.waits = Waits::of(&self.rules);
+        self.fold.wait(self.waits.clone());
+    }
+
+    /// The greatest `due` of all that came: rows due up to it may have gone that no rule of then needed.
+    fn seen(&self) -> i64 {
+        self.due.map_or(self.watermark, |(_, last)| last.max(self.watermark))
     }
 
     /// Takes rows of one table, in any order that the watermark allows.
@@ -397,13 +413,15 @@ impl Engine {
             }
         }
         self.site = site;
+        self.relate();
     }
 
     /// Takes a rule in that could not be judged until now.
     fn join(&mut self, rule: Rule, mut state: State) {
         tracing::info!("{} is evaluated from now on", rule.code);
-        let begun = self.watermark > i64::MIN;
-        state.next = rule.window.filter(|_| begun).map(|w| (self.watermark + w.before).div_euclid(w.size) + 1);
+        if self.watermark > i64::MIN {
+            state.begin(&rule, self.seen());
+        }
         self.stats.not_evaluated.retain(|not| not.code != rule.code);
         self.stats.evaluated += 1;
         self.facts.push(state.facts.clone());
@@ -441,9 +459,12 @@ impl Engine {
         }
         stats.not_evaluated.sort();
         let forgotten: u64 = self.states.iter().map(State::forgotten).sum();
-        for (bound, n) in
-            [("memory", forgotten), ("absorb_list", self.fold.forgotten), ("open_findings", self.fold.closed_early)]
-        {
+        for (bound, n) in [
+            ("memory", forgotten),
+            ("absorb_list", self.fold.forgotten),
+            ("open_findings", self.fold.closed_early),
+            ("snapshot_notes", self.held.as_ref().map_or(0, |h| h.forgotten)),
+        ] {
             if n > 0 {
                 stats.dropped.insert(bound, n);
             }

@@ -141,9 +141,9 @@ fn bucket(rule: &Rule, at: i64, waits: &Waits) -> (i64, i64) {
 }
 
 impl Fold {
-    /// Nothing found yet; runs wait as they do in the engine.
-    pub(crate) fn new(waits: Waits) -> Self {
-        Self { waits, ..Self::default() }
+    /// Runs wait so, as they do in the engine.
+    pub(crate) fn wait(&mut self, waits: Waits) {
+        self.waits = waits;
     }
 
     /// Adds a result.

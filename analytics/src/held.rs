@@ -14,6 +14,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::BrokerOrigin;
 
+/// How far ahead of the watermark a row may be due and still be read again for its sake, µs.
+const MOST_AHEAD: i64 = 86_400_000_000;
+/// Rows made beside the messages that are kept.
+const MOST_NOTES: usize = 4_096;
+
 /// Topic and partition.
 pub(crate) type Place = (String, i32);
 
@@ -52,6 +57,8 @@ pub(crate) struct Late {
 pub(crate) struct Held {
     messages: BTreeMap<Place, VecDeque<Message>>,
     notes: VecDeque<Note>,
+    /// Notes that went at the bound: a restart does not bring their rows back.
+    pub(crate) forgotten: u64,
 }
 
 impl Held {
@@ -65,9 +72,15 @@ impl Held {
         watermark: i64,
     ) {
         let last = most.max(watermark.saturating_add(1));
+        // One row of a far future must not have everything after it read again.
+        let last = if watermark == i64::MIN { last } else { last.min(watermark.saturating_add(MOST_AHEAD)) };
         let Some(of) = broker.filter(|b| !b.beside) else {
             let (batch, broker) = (batch.clone(), broker.cloned());
             self.notes.push_back(Note { table, batch, broker, watermark, last });
+            if self.notes.len() > MOST_NOTES {
+                self.notes.pop_front();
+                self.forgotten += 1;
+            }
             return;
         };
         let late = (least <= watermark).then_some(watermark);

@@ -120,9 +120,16 @@ pub fn run(
         protocols: Protocols::without(&config.without),
     });
     let mut run = Run { order: Order::new(config.workers + 1), own: OwnRows::new(Arc::clone(&shared)), sink };
-    let (reader, tallies, clock) = match config.workers {
-        1 => alone(reader, config, shared, &mut run, progress)?,
-        _ => together(reader, config, &shared, &mut run, progress)?,
+    let done = match config.workers {
+        1 => alone(reader, config, shared, &mut run, progress),
+        _ => together(reader, config, &shared, &mut run, progress),
+    };
+    let (reader, tallies, clock) = match done {
+        Err(why @ RunError::Source(_)) => {
+            run.sink.broke()?;
+            return Err(why);
+        }
+        done => done?,
     };
     run.sink.end(clock)?;
     let mut summary = account(&reader, &tallies, &run, clock);

@@ -209,6 +209,9 @@ fn judged(finding: &Value, out: &Path, dir: Option<&Path>, key: &AtHand<Key>) ->
     };
     let Some(copy) = copy else { return Ok((Err(why), None)) };
     match site::open_kept(&copy, key.as_ref().ok()) {
+        Ok(site) if site.hash() != judged => {
+            Ok((Err(format!("{why}; {} is a copy of another site", copy.display())), None))
+        }
         Ok(site) => {
             let why = if dir.is_some() { format!("; {why}") } else { String::new() };
             Ok((Ok(Box::new(site)), Some(format!("the copy that the run kept, {}{why}", copy.display()))))

@@ -16,6 +16,7 @@ use crate::{
     held::{Held, Late},
     rows::dues,
     snapshot::{EngineState, RuleState, SavedNote, Tables},
+    state::State,
 };
 
 /// Watermarks that messages came behind, by their place in the broker.
@@ -74,19 +75,22 @@ impl Engine {
     pub fn resume(&mut self, saved: EngineState, tables: &Tables) -> Result<Vec<String>, EngineError> {
         self.keep_account();
         (self.watermark, self.due, self.blindness) = (saved.watermark, saved.due, saved.blindness);
-        let (fold, gone) = Fold::resumed(saved.fold, &self.rules, self.waits.clone());
+        self.recall(&saved.rules)?;
+        let (fold, gone) = Fold::resumed(saved.fold, &self.rules);
         self.fold = fold;
+        self.relate();
         let mut said: Vec<String> = gone
             .iter()
             .map(|code| format!("findings of {code} that were open get no last line: the rule has changed"))
             .collect();
+        let seen = self.seen();
         let mut states: BTreeMap<String, RuleState> = saved.rules.into_iter().map(|r| (r.code.clone(), r)).collect();
         for (rule, state) in self.rules.iter().zip(&mut self.states) {
             let known = states.remove(&rule.code).filter(|s| s.window == shape(rule.window));
             match known {
                 Some(known) => said.extend(state.resume(rule, known, tables)),
                 None => {
-                    state.begin(rule, saved.watermark);
+                    state.begin(rule, seen);
                     said.extend(rule.window.map(|_| format!("{} was not judged before: it begins now", rule.code)));
                 }
             }
@@ -97,6 +101,24 @@ impl Engine {
         }
         self.late = saved.late.iter().map(Late::entry).collect();
         Ok(said)
+    }
+
+    /// Rules that were judged and that the site lacks something for now keep what they remember, and wait until it is back.
+    fn recall(&mut self, saved: &[RuleState]) -> Result<(), EngineError> {
+        for rule in std::mem::take(&mut self.absent) {
+            if !saved.iter().any(|r| r.code == rule.code) {
+                self.absent.push(rule);
+                continue;
+            }
+            let mut state = State::new(&rule, &self.planner, &self.site, &self.options)?;
+            state.meet(&rule, &self.site);
+            self.stats.not_evaluated.retain(|not| not.code != rule.code);
+            self.stats.evaluated += 1;
+            self.facts.push(state.facts.clone());
+            self.rules.push(rule);
+            self.states.push(state);
+        }
+        Ok(())
     }
 
     /// Rows that were judged before and that windows to come still need.

@@ -3,10 +3,7 @@ use lidr_rules::Rule;
 use serde::{Deserialize, Serialize};
 
 use super::{Fold, Open};
-use crate::{
-    absorb::{Absorbing, Kept},
-    blind::Waits,
-};
+use crate::absorb::{Absorbing, Kept};
 
 /// A finding that was open.
 #[derive(Debug, Serialize, Deserialize)]
@@ -42,8 +39,8 @@ impl Fold {
     }
 
     /// What was saved, and the codes of rules that are not there any more: what was open of them has no last line.
-    pub(crate) fn resumed(saved: Saved, rules: &[Rule], waits: Waits) -> (Self, Vec<String>) {
-        let mut fold = Self::new(waits);
+    pub(crate) fn resumed(saved: Saved, rules: &[Rule]) -> (Self, Vec<String>) {
+        let mut fold = Self::default();
         let mut gone = Vec::new();
         for One { uid, code, version, mut open } in saved.open {
             let Some(rule) = rules.iter().position(|r| r.code == code && r.version == version) else {

@@ -5,7 +5,10 @@
 //! shorter than what was read of it is another one of the same name and is read from its start.
 use std::{
     collections::{BTreeMap, BTreeSet},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -36,8 +39,9 @@ type Ranges = BTreeMap<usize, (i64, i64)>;
 impl Source {
     /// Tells the taker to write down where everything stands, if it wants to or has to.
     pub(super) fn checkpoint(&mut self, taker: &mut dyn RowSink, forced: bool) -> Result<(), FeedError> {
-        let begun = !self.read.is_empty();
-        if !begun || !(taker.wants_state() || forced && taker.keeps_state()) {
+        // What waits in `strange` for a watermark is in no snapshot.
+        let sound = !self.read.is_empty() && self.strange.is_empty();
+        if !sound || !(taker.wants_state() || forced && taker.keeps_state()) {
             return Ok(());
         }
         let needed = taker.needed();
@@ -59,12 +63,15 @@ impl Source {
             })
         };
         let partitions = self.partitions.iter().enumerate().filter_map(one).collect();
-        let mut out = SourceState { cluster: self.cluster.clone(), partitions, ..SourceState::default() };
+        let (cluster, told) = (self.cluster.clone(), self.options.sensors.clone());
+        let mut out = SourceState { cluster, told, partitions, ..SourceState::default() };
         self.progress.save(&mut out);
         out
     }
 
     /// Goes on from there: feeds `taker` the rows of the messages from `needed` on, as context, and reads on from where was read to.
+    ///
+    /// False if `stop` was set meanwhile.
     ///
     /// # Errors
     /// If it is another cluster, or what has to be there does not come.
@@ -73,7 +80,8 @@ impl Source {
         saved: &SourceState,
         needed: &BTreeMap<(String, i32), i64>,
         taker: &mut dyn RowSink,
-    ) -> Result<(), FeedError> {
+        stop: &AtomicBool,
+    ) -> Result<bool, FeedError> {
         if saved.cluster != self.cluster {
             return Err(FeedError::Source(format!(
                 "{}: this is cluster `{}`, the state is of cluster `{}`: its offsets mean nothing here, take another folder for --state",
@@ -91,7 +99,12 @@ impl Source {
                 tracing::warn!("{}[{}]: the topic is gone", of.topic, of.partition);
                 continue;
             };
-            let (first, end) = (first.get(&place).copied().unwrap_or(0), end.get(&place).copied().unwrap_or(0));
+            let (Some(first), Some(end)) = (first.get(&place).copied(), end.get(&place).copied()) else {
+                return Err(FeedError::Source(format!(
+                    "{}[{}]: the broker does not say where it begins and ends: start again once it does",
+                    of.topic, of.partition
+                )));
+            };
             if of.read > end {
                 let (topic, p, read) = (&of.topic, of.partition, of.read);
                 tracing::warn!(
@@ -114,30 +127,38 @@ impl Source {
                 again.insert(number, (from, of.read));
             }
         }
-        if again.is_empty() { Ok(()) } else { self.reread(again, taker) }
+        if again.is_empty() { Ok(true) } else { self.reread(&again, taker, stop) }
     }
 
-    fn reread(&self, again: Ranges, taker: &mut dyn RowSink) -> Result<(), FeedError> {
+    fn reread(&self, again: &Ranges, taker: &mut dyn RowSink, stop: &AtomicBool) -> Result<bool, FeedError> {
         let broken = |e: KafkaError| FeedError::Source(format!("{}: {e}", self.options.brokers));
         let mut settings = config(&self.options.brokers, &self.options.properties);
         settings.set("group.id", &self.options.group).set("enable.auto.commit", "false");
         let consumer: BaseConsumer = settings.create().map_err(broken)?;
         let mut list = TopicPartitionList::new();
-        for (number, (from, _)) in &again {
+        for (number, (from, _)) in again {
             let Some((_, topic, partition)) = self.partitions.get(*number) else { continue };
             list.add_partition_offset(topic, *partition, Offset::Offset(*from)).map_err(broken)?;
         }
         consumer.assign(&list).map_err(broken)?;
-        let (mut heard, mut done) = (Instant::now(), BTreeSet::new());
+        let (mut heard, mut done, mut trouble) = (Instant::now(), BTreeSet::new(), String::new());
         while done.len() < again.len() {
-            if heard.elapsed() > PATIENCE {
-                let brokers = &self.options.brokers;
-                return Err(FeedError::Source(format!(
-                    "{brokers}: messages that have to be there did not come within {} s",
-                    PATIENCE.as_secs()
-                )));
+            if stop.load(Ordering::Relaxed) {
+                return Ok(false);
             }
-            let Some(Ok(message)) = consumer.poll(Duration::from_millis(200)) else { continue };
+            if heard.elapsed() > PATIENCE {
+                let (brokers, within) = (&self.options.brokers, PATIENCE.as_secs());
+                let what = "messages that have to be there did not come";
+                return Err(FeedError::Source(format!("{brokers}: {what} within {within} s{trouble}")));
+            }
+            let message = match consumer.poll(Duration::from_millis(200)) {
+                Some(Ok(message)) => message,
+                Some(Err(error)) => {
+                    trouble = format!(" ({error})");
+                    continue;
+                }
+                None => continue,
+            };
             heard = Instant::now();
             let message = message.detach();
             let Some((number, _)) = self.find(message.topic(), message.partition()) else { continue };
@@ -149,7 +170,7 @@ impl Source {
                 done.insert(number);
             }
         }
-        Ok(())
+        Ok(true)
     }
 
     /// Feeds the rows of a message that were taken from it then.

@@ -107,7 +107,7 @@ pub struct Source {
     unread: BTreeMap<usize, i64>,
     paused: BTreeSet<usize>,
     pub(super) progress: Progress,
-    strange: Strange,
+    pub(super) strange: Strange,
     consumed: Consumed,
 }
 

@@ -63,6 +63,11 @@ impl Strange {
         }
     }
 
+    /// Whether nothing waits.
+    pub(super) const fn is_empty(&self) -> bool {
+        self.waiting.is_empty()
+    }
+
     /// Feeds rows of `oddity`, due at that time. Whether there were any.
     pub(super) fn feed(&mut self, due: i64, taker: &mut dyn RowSink) -> Result<bool, FeedError> {
         let any = !self.waiting.is_empty();

@@ -15,6 +15,8 @@ use datafusion::common::{Result, hash_utils::create_hashes};
 
 /// Rows of the largest table that is read whole: a search costs more than it saves.
 const SMALL: usize = 256;
+/// Octets of all parts that a copy of the site keeps.
+const MOST_STORED: usize = 512 << 20;
 
 /// A table of the site, or something made of it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -87,9 +89,13 @@ impl Store {
         locked(&self.kept).get(&id).cloned()
     }
 
-    /// Keeps what a plan gave.
+    /// Keeps what a plan gave, while there is room for it.
     pub(crate) fn keep(&self, id: usize, batches: &Arc<[RecordBatch]>) {
-        locked(&self.kept).insert(id, Arc::clone(batches));
+        let size = |of: &Arc<[RecordBatch]>| of.iter().map(RecordBatch::get_array_memory_size).sum::<usize>();
+        let mut kept = locked(&self.kept);
+        if kept.values().map(size).sum::<usize>().saturating_add(size(batches)) <= MOST_STORED {
+            kept.insert(id, Arc::clone(batches));
+        }
     }
 
     fn index(&self, place: &Place, column: usize, batch: &RecordBatch) -> Result<Arc<Index>> {

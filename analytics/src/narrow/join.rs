@@ -8,13 +8,13 @@ use datafusion::{
     physical_expr::PhysicalExpr,
     physical_plan::{
         ChildrenPropertiesMode, DisplayAs, DisplayFormatType, ExecutionPlan, PlanProperties, ReplaceChildrenOptions,
-        collect_partitioned, memory::MemoryStream, stream::RecordBatchStreamAdapter,
+        memory::MemoryStream, stream::RecordBatchStreamAdapter,
     },
 };
 use futures::{TryStreamExt, stream};
 use tokio::sync::OnceCell;
 
-use super::index::Keys;
+use super::{collected, index::Keys};
 use crate::leaf::Slots;
 
 /// A key of the side that runs first, and the number by which the other side's tables know it.
@@ -51,7 +51,7 @@ async fn ready(
     let mut sides: Vec<Arc<dyn ExecutionPlan>> = join.children().into_iter().map(Arc::clone).collect();
     let Some(side) = sides.get_mut(first) else { return internal_err!("a join has two sides") };
     let properties = Arc::clone(side.properties());
-    let partitions = collect_partitioned(Arc::clone(side), Arc::clone(context)).await?;
+    let partitions = collected(side, context).await?;
     let rows = || partitions.iter().flatten().filter(|b| b.num_rows() > 0);
     if rows().next().is_none() {
         // Every join that is narrowed gives nothing where the side that runs first has nothing.

@@ -13,14 +13,17 @@ use datafusion::{
     execution::{SendableRecordBatchStream, TaskContext},
     physical_expr::PhysicalExpr,
     physical_plan::{
-        DisplayAs, DisplayFormatType, ExecutionPlan, PlanProperties, collect_partitioned,
-        execution_plan::reset_plan_states, memory::MemoryStream, stream::RecordBatchStreamAdapter,
+        DisplayAs, DisplayFormatType, ExecutionPlan, PlanProperties, execution_plan::reset_plan_states,
+        memory::MemoryStream, stream::RecordBatchStreamAdapter,
     },
 };
 use futures::{TryStreamExt, stream};
 use tokio::sync::OnceCell;
 
-use super::index::{Place, narrowed};
+use super::{
+    collected,
+    index::{Place, narrowed},
+};
 use crate::leaf::{Asked, Slots};
 
 /// Octets of the largest result that is kept; a larger one is made anew by every run.
@@ -55,7 +58,7 @@ async fn given(id: usize, part: Arc<dyn ExecutionPlan>, context: &Arc<TaskContex
         return Ok(known);
     }
     let schema = part.schema();
-    let partitions = collect_partitioned(reset_plan_states(part)?, Arc::clone(context)).await?;
+    let partitions = collected(&reset_plan_states(part)?, context).await?;
     let batches = partitions.iter().map(|batches| Ok(concat_batches(&schema, batches)?));
     let batches = batches.collect::<Result<Given>>()?;
     let octets: usize = batches.iter().map(RecordBatch::get_array_memory_size).sum();

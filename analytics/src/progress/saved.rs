@@ -22,9 +22,12 @@ impl Progress {
         (into.watermark, into.end) = (self.watermark, self.end);
     }
 
-    /// Sensors, watermark and end from what was saved; the sensors that this run was told of stay.
+    /// Sensors, watermark and end from what was saved. A sensor that the settings named then and name no more was taken out of service: it
+    /// is not waited for.
     pub(crate) fn resume(&mut self, saved: &SourceState) {
-        self.expected.extend(saved.expected.iter().cloned());
+        let gone = |sensor: &&String| saved.told.contains(sensor) && !self.expected.contains(*sensor);
+        let stay: Vec<String> = saved.expected.iter().filter(|s| !gone(s)).cloned().collect();
+        self.expected.extend(stay);
         (self.watermark, self.end) = (saved.watermark, saved.end);
     }
 

@@ -4,9 +4,10 @@
 //! A copy is a folder: `copy.json` says which site it is (its hash, the key's public name, the time zone) and lists a Parquet file for
 //! each table as SQL sees it. Identifiers are pseudonyms already; what free text might betray is veiled as evidence has it (`lines`), and
 //! numbers in notes that might be somebody's are veiled, too. The folder is written under another name and renamed, each file is
-//! on disk before that; a file that is not what `copy.json` says is refused. A copy can be given wherever a site folder can.
+//! on disk before that; a file that is not what `copy.json` says is refused. Reports and
+//! explanations take a copy as a site; it does not judge, for a word that is veiled in a free text is no longer the name that it was.
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeSet, HashSet},
     fs::{self, DirBuilder, File, OpenOptions},
     io::Write,
     os::unix::fs::{DirBuilderExt, OpenOptionsExt},
@@ -52,11 +53,26 @@ pub fn is_hash(text: &str) -> bool {
 }
 
 impl Site {
-    /// Keeps a copy as `PARENT/HASH`, if there is none yet; its folder, or none where there is no site.
+    /// Pseudonyms of all identifiers in its tables.
+    #[must_use]
+    pub fn pseudonyms(&self) -> HashSet<[u8; 16]> {
+        let mut out = HashSet::new();
+        self.tables.values().for_each(|table| super::lines::pseudonyms(table, &mut out));
+        out
+    }
+
+    /// Whether it is a copy that a run kept, and not a folder.
+    #[must_use]
+    pub const fn is_copy(&self) -> bool {
+        self.kept
+    }
+
+    /// Keeps a copy as `PARENT/HASH`, if there is none yet; its folder, or none where there is no site. `known` are pseudonyms of
+    /// identifiers that other copies beside it veil: a free text must not tell what has left the register since.
     ///
     /// # Errors
     /// If it cannot be written.
-    pub fn keep(&self, parent: &Path) -> Result<Option<PathBuf>, SiteError> {
+    pub fn keep(&self, parent: &Path, known: &HashSet<[u8; 16]>) -> Result<Option<PathBuf>, SiteError> {
         if !is_hash(&self.hash) {
             return Ok(None);
         }
@@ -70,14 +86,15 @@ impl Site {
             drop(fs::remove_dir_all(old));
         }
         DirBuilder::new().recursive(true).mode(0o700).create(&temporary).map_err(wrong)?;
-        self.write(&temporary)?;
+        self.write(&temporary, known)?;
         let done = fs::rename(&temporary, &dir).and_then(|()| File::open(parent)?.sync_all());
         done.map_err(|e| error(&dir, None, e.to_string()))?;
         Ok(Some(dir))
     }
 
-    fn write(&self, dir: &Path) -> Result<(), SiteError> {
+    fn write(&self, dir: &Path, known: &HashSet<[u8; 16]>) -> Result<(), SiteError> {
         let mut veil = Veil::new(self, &BTreeSet::new());
+        veil.also(known);
         let mut tables = Vec::new();
         for name in self.present() {
             let Some(batch) = self.table(&name) else { continue };
@@ -114,7 +131,7 @@ fn veiled(name: &str, batch: &RecordBatch, veil: &mut Veil<'_>, already: bool) -
     let columns = batch.schema_ref().fields().iter().zip(batch.columns()).map(|(field, column)| {
         let Some(texts) = column.as_string_opt::<i32>().filter(|_| !already) else { return Arc::clone(column) };
         let whole = chained.contains(&field.name().as_str());
-        veil.numbers = field.name() == "note";
+        veil.numbers = field.name() == "note" || (name == "tickets_objects" && field.name() == "value");
         let out: StringArray = texts.iter().map(|text| text.map(|text| veil.over(text, whole))).collect();
         veil.numbers = false;
         Arc::new(out) as ArrayRef
@@ -216,9 +233,9 @@ mod tests {
     fn a_copy_is_the_site_that_judged_and_names_nobody() {
         let (dir, site) = folder();
         let out = dir.path().join("out");
-        let kept = site.keep(&out).unwrap().unwrap();
+        let kept = site.keep(&out, &HashSet::new()).unwrap().unwrap();
         assert_eq!(kept, out.join(site.hash()));
-        assert_eq!(site.keep(&out).unwrap(), Some(kept.clone()), "it is there already");
+        assert_eq!(site.keep(&out, &HashSet::new()).unwrap(), Some(kept.clone()), "it is there already");
         assert_eq!(fs::read_dir(&out).unwrap().count(), 1, "nothing half");
         let copy = Site::load(Some(&kept), &key()).unwrap();
         assert_eq!((copy.hash(), copy.present()), (site.hash(), site.present()));
@@ -239,12 +256,12 @@ mod tests {
     #[test]
     fn another_key_and_a_changed_file_are_refused_and_no_site_leaves_no_copy() {
         let (dir, site) = folder();
-        let kept = site.keep(dir.path()).unwrap().unwrap();
+        let kept = site.keep(dir.path(), &HashSet::new()).unwrap().unwrap();
         let other = Key::from_hex(&"01".repeat(32)).unwrap();
         assert!(open_kept(&kept, Some(&other)).unwrap_err().to_string().contains("give --key-file"));
         assert!(open_kept(&kept, None).unwrap().key().is_none(), "who has no key may look");
         fs::write(kept.join("zones.parquet"), "x").unwrap();
         assert!(open_kept(&kept, Some(&key())).unwrap_err().to_string().contains("the copy was changed"));
-        assert_eq!(Site::load(None, &key()).unwrap().keep(dir.path()).unwrap(), None);
+        assert_eq!(Site::load(None, &key()).unwrap().keep(dir.path(), &HashSet::new()).unwrap(), None);
     }
 }

@@ -102,6 +102,11 @@ impl<'a> Veil<'a> {
         Self { key: site.key(), tokens, numbers: false, seen: HashMap::new() }
     }
 
+    /// These are identifiers, too.
+    pub(super) fn also(&mut self, tokens: &HashSet<[u8; 16]>) {
+        self.tokens.extend(tokens);
+    }
+
     pub(super) fn over(&mut self, text: &str, whole: bool) -> String {
         let Some(key) = self.key else { return text.to_owned() };
         if whole {
@@ -140,7 +145,7 @@ impl<'a> Veil<'a> {
     }
 }
 
-fn pseudonyms(table: &RecordBatch, tokens: &mut HashSet<[u8; 16]>) {
+pub(super) fn pseudonyms(table: &RecordBatch, tokens: &mut HashSet<[u8; 16]>) {
     for (_, column) in table.schema_ref().fields().iter().zip(table.columns()).filter(|(f, _)| is_pseudonym(f.name())) {
         let Some(sixteen) = column.as_fixed_size_binary_opt() else { continue };
         tokens.extend((0..sixteen.len()).filter_map(|row| Some(ip_at(sixteen, row)?.octets())));

@@ -337,9 +337,25 @@ fn table_of(path: &Path) -> Result<Option<String>, SiteError> {
 
 fn files(dir: &Path) -> Result<Vec<PathBuf>, SiteError> {
     let entries = fs::read_dir(dir).map_err(|e| error(dir, None, e.to_string()))?;
-    let mut out: Vec<PathBuf> = entries.flatten().map(|e| e.path()).filter(|p| p.is_file()).collect();
+    let mut out = Vec::new();
+    for entry in entries {
+        let path = entry.map_err(|e| error(dir, None, e.to_string()))?.path();
+        match fs::metadata(&path) {
+            Ok(about) if about.is_file() => out.push(path),
+            Ok(_) => {}
+            // A table that cannot be looked at is not one that was taken away.
+            Err(why) if is_ours(&path) => return Err(error(&path, None, why.to_string())),
+            Err(_) => {}
+        }
+    }
     out.sort();
     Ok(out)
+}
+
+/// Whether a name in a site folder is one that is read; editors leave others beside them.
+fn is_ours(path: &Path) -> bool {
+    let hidden = path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
+    !hidden && (path.file_name().is_some_and(|name| name == "site.toml") || !matches!(table_of(path), Ok(None)))
 }
 
 fn error(file: &Path, line: Option<usize>, message: String) -> SiteError {

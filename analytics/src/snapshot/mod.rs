@@ -86,6 +86,7 @@ pub(crate) struct RuleState {
     pub(crate) judged: u64,
     pub(crate) past_end: u64,
     pub(crate) windows: u64,
+    pub(crate) missed: u64,
     pub(crate) suspended: Suspended,
     pub(crate) memories: BTreeMap<String, SavedMemory>,
 }
@@ -115,6 +116,8 @@ pub struct SourceState {
     pub cluster: String,
     /// Sensors that are waited for.
     pub expected: Vec<String>,
+    /// Those of them that the settings or the site named.
+    pub told: Vec<String>,
     /// The watermark, µs.
     pub watermark: i64,
     /// Greatest clock at which a run has ended, µs.

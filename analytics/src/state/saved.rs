@@ -19,6 +19,7 @@ impl State {
             judged: self.judged,
             past_end: self.past_end,
             windows: self.windows,
+            missed: self.missed,
             suspended: self.suspended.clone(),
             memories,
             ..RuleState::default()
@@ -29,6 +30,7 @@ impl State {
     pub(crate) fn resume(&mut self, rule: &Rule, saved: RuleState, tables: &Tables) -> Vec<String> {
         (self.next, self.next_pending, self.last_held) = (saved.next, saved.next_pending, saved.last_held);
         (self.judged, self.past_end, self.windows) = (saved.judged, saved.past_end, saved.windows);
+        self.missed = saved.missed;
         self.suspended = saved.suspended;
         let mut said = Vec::new();
         for (name, memory) in &mut self.memories {
@@ -42,9 +44,10 @@ impl State {
         said
     }
 
-    /// A rule that was not judged before begins with the window that the watermark stands in.
-    pub(crate) fn begin(&mut self, rule: &Rule, watermark: i64) {
-        let Some(window) = rule.window.filter(|_| watermark > i64::MIN) else { return };
-        self.next = Some(watermark.saturating_add(1).div_euclid(window.size));
+    /// A rule that was not judged before begins with the first window of which it sees every row, context included: of what was due up
+    /// to `seen`, rows may have gone that no other rule needed.
+    pub(crate) fn begin(&mut self, rule: &Rule, seen: i64) {
+        let Some(window) = rule.window.filter(|_| seen > i64::MIN) else { return };
+        self.next = Some(seen.saturating_add(window.before).div_euclid(window.size) + 1);
     }
 }

@@ -99,6 +99,8 @@ impl Listener {
     /// No mapping made a row of it.
     fn none(&mut self, bad: Option<Bad>, skipped: Option<String>) -> Outcome {
         if let Some(bad) = bad {
+            // Not with what was there: a stranger wrote it.
+            let bad = Bad { message: format!("`{}` does not fit", bad.detail), ..bad };
             return self.counts.malformed(&self.name, self.heard, &bad);
         }
         *self.counts.skipped.entry(skipped.unwrap_or_default()).or_default() += 1;

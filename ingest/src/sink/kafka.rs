@@ -276,6 +276,11 @@ impl KafkaSink {
         self.delivered()
     }
 
+    fn flush(&self) -> Result<(), SinkError> {
+        self.producer.flush(Duration::from_secs(60)).map_err(|e| SinkError(format!("{}: {e}", self.brokers)))?;
+        self.delivered()
+    }
+
     fn delivered(&self) -> Result<(), SinkError> {
         match self.deliveries.failed.load(Ordering::Relaxed) {
             0 => Ok(()),
@@ -316,8 +321,12 @@ impl Sink for KafkaSink {
     fn end(&mut self, clock: i64) -> Result<(), SinkError> {
         self.promise = clock.max(self.promise);
         self.send_all(true, true)?;
-        self.producer.flush(Duration::from_secs(60)).map_err(|e| SinkError(format!("{}: {e}", self.brokers)))?;
-        self.delivered()
+        self.flush()
+    }
+
+    fn broke(&mut self) -> Result<(), SinkError> {
+        self.send_all(false, false)?;
+        self.flush()
     }
 }
 

@@ -186,6 +186,11 @@ impl LakeSink {
         fs::rename(&open.temporary, &open.path)
     }
 
+    fn finish_all(&mut self) -> io::Result<()> {
+        let tables: Vec<TableId> = self.open.keys().copied().collect();
+        tables.into_iter().try_for_each(|t| self.finish(t))
+    }
+
     /// Everything is written: the new files take their names, and what is left of the earlier ones goes.
     fn replace(&mut self) -> io::Result<()> {
         for (temporary, path) in self.whole.drain(..) {
@@ -210,9 +215,13 @@ impl Sink for LakeSink {
         for open in self.open.values_mut() {
             open.writer.append_key_value_metadata(KeyValue::new("lidr.clock".to_owned(), clock.to_string()));
         }
-        let tables: Vec<TableId> = self.open.keys().copied().collect();
-        let done = tables.into_iter().try_for_each(|t| self.finish(t)).and_then(|()| self.replace());
+        let done = self.finish_all().and_then(|()| self.replace());
         done.map_err(|e| SinkError(format!("lake {}: {e}", self.dir.display())))
+    }
+
+    /// What was written is whole; files of an earlier run stay where it is not everything.
+    fn broke(&mut self) -> Result<(), SinkError> {
+        self.finish_all().map_err(|e| SinkError(format!("lake {}: {e}", self.dir.display())))
     }
 }
 

@@ -38,6 +38,14 @@ pub trait Sink {
     fn end(&mut self, _clock: i64) -> Result<(), SinkError> {
         Ok(())
     }
+
+    /// The input broke: what waits is passed on, without saying that it has ended.
+    ///
+    /// # Errors
+    /// If it cannot be passed on.
+    fn broke(&mut self) -> Result<(), SinkError> {
+        Ok(())
+    }
 }
 
 /// Two sinks, one after the other.
@@ -57,6 +65,10 @@ impl<A: Sink, B: Sink> Sink for Tee<A, B> {
         self.0.end(clock)?;
         self.1.end(clock)
     }
+    fn broke(&mut self) -> Result<(), SinkError> {
+        self.0.broke()?;
+        self.1.broke()
+    }
 }
 
 impl<S: Sink + ?Sized> Sink for &mut S {
@@ -68,5 +80,8 @@ impl<S: Sink + ?Sized> Sink for &mut S {
     }
     fn end(&mut self, clock: i64) -> Result<(), SinkError> {
         (**self).end(clock)
+    }
+    fn broke(&mut self) -> Result<(), SinkError> {
+        (**self).broke()
     }
 }

@@ -162,6 +162,8 @@ pub struct Reader {
     odds: Vec<ReaderOdd>,
     /// Oddities from before the clock started: they get their effective time then.
     early: Vec<ReaderOdd>,
+    /// What an input broke with, told once what was read before it has been taken.
+    broken: Option<SourceError>,
 }
 
 impl std::fmt::Debug for Reader {
@@ -201,6 +203,7 @@ impl Reader {
             rows: Vec::new(),
             odds: Vec::new(),
             early: Vec::new(),
+            broken: None,
         };
         // One input needs no merging, and its packets no waiting place.
         if reader.streams.len() > 1 {
@@ -225,6 +228,19 @@ impl Reader {
         if self.live.is_some() {
             return self.live_block(out);
         }
+        if let Some(why) = self.broken.take() {
+            return Err(why);
+        }
+        match self.file_block(out) {
+            Err(why) if !out.is_empty() => {
+                self.broken = Some(why);
+                Ok(self.clock.map(|c| c.now()))
+            }
+            done => done,
+        }
+    }
+
+    fn file_block(&mut self, out: &mut Vec<Record>) -> Result<Option<i64>, SourceError> {
         let mut read = self.straight(out)?;
         while read < PACKETS {
             let Some(item) = self.item()? else { break };

@@ -101,6 +101,7 @@ struct Post {
 impl Post {
     fn capture(mut self, mut capture: Capture<Active>, mut poll: Poll) {
         if let Err(why) = self.until_stopped(&mut capture, &mut poll) {
+            self.count(&mut capture);
             let _ = self.mouth.tell(Heard::Broke { input: self.input, why });
         }
     }

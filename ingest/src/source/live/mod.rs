@@ -28,6 +28,9 @@ pub use syslog::{Listen, Transport};
 use super::{CaptureError, InputSummary, Reader, SourceError};
 use crate::log::{Listener, Sources};
 
+/// The part of the queue that a syslog listener may fill: packets keep the rest.
+const SYSLOG_PART: usize = 16;
+
 /// What is heard, and how.
 #[derive(Clone, Debug)]
 pub struct LiveOptions {
@@ -148,7 +151,7 @@ impl OpenInputs {
             interface.start(input, mouth.clone(), Arc::clone(stop))?;
         }
         for (bound, input) in self.listeners.into_iter().zip(numbers.by_ref()) {
-            bound.start(input, mouth.clone(), Arc::clone(stop))?;
+            bound.start(input, mouth.part(SYSLOG_PART), Arc::clone(stop))?;
         }
         Ok(reading::reader(ear, self.inputs, stop))
     }

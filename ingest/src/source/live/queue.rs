@@ -139,10 +139,16 @@ pub(super) fn queue(most: usize) -> (Mouth, Ear) {
 }
 
 impl Mouth {
+    /// One that takes only so much of the room: whoever can send to it must not crowd out the others.
+    pub(super) fn part(&self, of: usize) -> Self {
+        Self { most: self.most / of, ..self.clone() }
+    }
+
     /// Hands something over, if there is room.
     pub(super) fn tell(&self, heard: Heard) -> Result<(), Refused> {
         let cost = heard.cost();
-        let room = |waiting: usize| (cost == 0 || waiting + cost <= self.most).then_some(waiting + cost);
+        let room =
+            |waiting: usize| (cost == 0 || waiting == 0 || waiting + cost <= self.most).then_some(waiting + cost);
         if self.waiting.fetch_update(Ordering::Relaxed, Ordering::Relaxed, room).is_err() {
             return Err(Refused::Full(heard));
         }

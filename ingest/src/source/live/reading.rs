@@ -56,6 +56,7 @@ pub(super) fn reader(ear: Ear, inputs: Vec<LiveInput>, stop: &Arc<AtomicBool>) -
         rows: Vec::new(),
         odds: Vec::new(),
         early: Vec::new(),
+        broken: None,
     }
 }
 
@@ -71,7 +72,7 @@ pub(in crate::source) struct Live {
     stop: Arc<AtomicBool>,
     stopping: Option<Instant>,
     /// What was given up, by input.
-    left: Vec<(u16, u64)>,
+    left: Vec<(u16, Cause, u64)>,
     /// The input that broke, and why.
     broke: Option<(u16, String)>,
 }
@@ -176,15 +177,17 @@ impl Live {
         while let Found::Heard(heard) = self.ear.hear(Duration::ZERO) {
             match heard {
                 #[cfg(any(feature = "live", test))]
-                Heard::Packets(p) => self.left.push((p.input, p.packets.len() as u64)),
-                Heard::Message(m) => self.left.push((m.input, 1)),
-                Heard::Lost { .. } | Heard::Broke { .. } => {}
+                Heard::Packets(p) => self.left.push((p.input, Cause::Queue, p.packets.len() as u64)),
+                Heard::Message(m) => self.left.push((m.input, Cause::Queue, 1)),
+                Heard::Lost { input, cause, count } => self.left.push((input, cause, count)),
+                Heard::Broke { input, why } => drop(self.broke.get_or_insert((input, why))),
             }
         }
-        let Some((input, _)) = self.left.first().copied() else { return Next::Over };
-        let count = self.left.iter().filter(|(i, _)| *i == input).map(|(_, n)| n).sum();
-        self.left.retain(|(i, _)| *i != input);
-        Next::Lost(input, Cause::Queue, count)
+        let Some((input, cause, _)) = self.left.first().copied() else { return Next::Over };
+        let same = |of: &(u16, Cause, u64)| (of.0, of.1) == (input, cause);
+        let count = self.left.iter().filter(|of| same(of)).map(|of| of.2).sum();
+        self.left.retain(|of| !same(of));
+        Next::Lost(input, cause, count)
     }
 
     /// Counts what was lost; its kind, and what exactly.
@@ -195,8 +198,9 @@ impl Live {
             #[cfg(any(feature = "live", test))]
             (Cause::Interface, _) => ("drop", "interface", "capture interface"),
             (Cause::Queue, false) => ("drop", "queue", "queue"),
-            (Cause::Kernel, true) => ("drop", "syslog_kernel_buffer", "syslog kernel buffer"),
-            (Cause::Queue, true) => ("drop", "syslog_queue", "syslog queue"),
+            // Anybody can flood a listener: that must not pass for a sensor that lost packets, which would suspend rules.
+            (Cause::Kernel, true) => ("bound", "syslog_kernel_buffer", "syslog kernel buffer"),
+            (Cause::Queue, true) => ("bound", "syslog_queue", "syslog queue"),
             (Cause::Connections, _) => ("bound", "syslog_connections", "syslog connections"),
             (Cause::Framing, _) => ("malformed", "syslog_framing", "syslog framing"),
         };

@@ -32,6 +32,8 @@ const MOST_CONNECTIONS: usize = 256;
 const MOST_FROM_ONE: usize = 64;
 /// Longest wait before a look at whether to stop.
 const WAIT: Duration = Duration::from_millis(250);
+/// A connection that says nothing for so long is given up: its sender may be gone without a word.
+const IDLE: Duration = Duration::from_secs(600);
 /// Between two looks at what was lost.
 const COUNT: Duration = Duration::from_secs(1);
 /// What the kernel is asked to hold of datagrams; it gives as much as the machine's settings allow.
@@ -141,6 +143,8 @@ fn datagrams(socket: &UdpSocket, post: &Post) -> io::Result<()> {
     let mut buffer = vec![0; DATAGRAM];
     let (mut lost, mut counted) = (0, Instant::now());
     let mut kernel = KernelDrops::of(socket);
+    // What has come when it shall stop is taken, too.
+    let mut until: Option<Instant> = None;
     loop {
         match socket.recv_from(&mut buffer) {
             Ok((length, from)) => {
@@ -154,10 +158,18 @@ fn datagrams(socket: &UdpSocket, post: &Post) -> io::Result<()> {
                 }
             }
             // Somebody told us that what we never sent did not arrive; it means nothing to a receiver.
-            Err(error) if no_news(&error) || error.kind() == io::ErrorKind::ConnectionRefused => {}
+            Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {}
+            Err(error) if no_news(&error) => {
+                if until.is_some() {
+                    until = Some(Instant::now());
+                }
+            }
             Err(error) => return Err(error),
         }
-        let stopped = post.stopped();
+        if post.stopped() {
+            until.get_or_insert_with(|| Instant::now() + COUNT);
+        }
+        let stopped = until.is_some_and(|end| Instant::now() >= end);
         if stopped || counted.elapsed() >= COUNT {
             counted = Instant::now();
             post.lost(Cause::Queue, &mut lost);
@@ -202,12 +214,21 @@ fn drops(table: &str, inode: &str) -> Option<u64> {
 /// Connections that are open, by address.
 type Open = Arc<Mutex<BTreeMap<IpAddr, usize>>>;
 
+/// Whose connections are counted together: whoever has an IPv6 address has a /64 of them.
+fn network(address: IpAddr) -> IpAddr {
+    match address {
+        IpAddr::V4(_) => address,
+        IpAddr::V6(v6) => IpAddr::from((u128::from(v6) >> 64 << 64).to_be_bytes()),
+    }
+}
+
 /// One of them, counted while it is there.
 struct Place(Open, IpAddr);
 
 impl Place {
     fn take(open: &Open, address: IpAddr) -> Option<Self> {
         let mut all = open.lock().ok()?;
+        let address = network(address);
         let (total, own) = (all.values().sum::<usize>(), all.get(&address).copied().unwrap_or_default());
         if total >= MOST_CONNECTIONS || own >= MOST_FROM_ONE {
             return None;
@@ -236,13 +257,17 @@ fn connections(listener: &TcpListener, post: &Post) -> io::Result<()> {
     while !post.stopped() {
         match listener.accept() {
             Ok((stream, from)) => match Place::take(&open, from.ip().to_canonical()) {
-                Some(place) => serve(stream, place, post)?,
+                Some(place) => refused += u64::from(serve(stream, from.ip(), place, post).is_err()),
                 None => refused += 1,
             },
             Err(error) if no_news(&error) => {}
-            // A connection that its sender gave up before it was taken, or too many open files: others may come.
-            Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
-            Err(error) => return Err(error),
+            // There is no socket any more.
+            Err(error) if error.kind() == io::ErrorKind::InvalidInput => return Err(error),
+            // Given up by its sender, or no file, memory or thread is left for it: whoever connects must not be able to end the sensor.
+            Err(_) => {
+                refused += 1;
+                thread::sleep(WAIT);
+            }
         }
         if counted.elapsed() >= COUNT {
             counted = Instant::now();
@@ -254,33 +279,42 @@ fn connections(listener: &TcpListener, post: &Post) -> io::Result<()> {
 }
 
 /// Reads a connection on a thread of its own.
-fn serve(stream: TcpStream, place: Place, post: &Post) -> io::Result<()> {
+fn serve(stream: TcpStream, from: IpAddr, place: Place, post: &Post) -> io::Result<()> {
     stream.set_read_timeout(Some(WAIT))?;
     let post = post.clone();
-    let run = move || connection(stream, &place, &post);
+    let run = move || {
+        connection(stream, from, &post);
+        drop(place);
+    };
     thread::Builder::new().name("syslog-tcp".to_owned()).stack_size(256 * 1024).spawn(run).map(drop)
 }
 
-fn connection(mut stream: TcpStream, place: &Place, post: &Post) {
+fn connection(mut stream: TcpStream, from: IpAddr, post: &Post) {
     let (mut framer, mut buffer, mut out) = (Framer::new(), vec![0; 16 * 1024], Vec::new());
+    let mut last = Instant::now();
     while !post.stopped() {
         let octets = match stream.read(&mut buffer) {
             Ok(0) => break,
             Ok(n) => buffer.get(..n).unwrap_or_default(),
-            Err(error) if no_news(&error) => continue,
-            // Reset by its sender: what came before stays.
+            Err(error) if no_news(&error) && last.elapsed() < IDLE => continue,
+            // Reset by its sender, or silent for long: what came before stays.
             Err(_) => break,
         };
+        last = Instant::now();
         let broken = framer.push(octets, &mut out).is_err();
-        if !out.drain(..).all(|framed| wait_and_tell(framed, place.1, post)) {
-            return;
+        let mut all = out.drain(..);
+        while let Some(framed) = all.next() {
+            if !wait_and_tell(framed, from, post) {
+                return post.lost(Cause::Queue, &mut (all.len() as u64));
+            }
         }
+        drop(all);
         if broken {
             return post.lost(Cause::Framing, &mut 1);
         }
     }
     if let Some(rest) = framer.end() {
-        wait_and_tell(rest, place.1, post);
+        wait_and_tell(rest, from, post);
     }
 }
 
