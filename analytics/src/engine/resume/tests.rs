@@ -33,7 +33,7 @@ fn rules() -> Vec<Rule> {
     (pending.pending, pending.absence) = (Some(Severity::Informational), true);
     let mut rates = rule(
         "A-5",
-        "SELECT u.actor, u.last_seen AS at FROM usual u WHERE u.varbinds > 3.2 AND u.windows >= 2",
+        "SELECT u.actor, $start AS at FROM usual u WHERE u.varbinds > 3.2 AND u.windows >= 2",
         window(MINUTE, 0, 0),
     );
     let usual = Remember { rates: vec!["varbinds".into()], ..remember(&["actor"], "op = 'list'", "") };
