@@ -215,8 +215,15 @@ fn a_second_watch_stands_by_and_takes_over_and_a_damaged_state_is_said() {
     assert_eq!(difference(&run.findings, &last_lines(&out)), None, "nothing was lost by it");
     let elsewhere = format!("r{}.other", std::process::id());
     sensor(run, &broker, &elsewhere);
-    let other: Vec<&str> = end.iter().map(|a| if *a == prefix { elsewhere.as_str() } else { a }).collect();
-    let refused = told(&other);
+    // The same state folder and other topics; an output folder of its own, for that would be refused first.
+    let (own, new) = (run.s.path("standby-out"), run.s.path("other-out"));
+    let other = |a: &&str| match *a {
+        a if a == prefix => elsewhere.clone(),
+        a if a == own => new.clone(),
+        a => a.to_owned(),
+    };
+    let other: Vec<String> = end.iter().map(other).collect();
+    let refused = told(&with(&other, &[]));
     let said = String::from_utf8(refused.stderr).unwrap();
     assert!(refused.status.code() == Some(2) && said.contains("take another folder for --state"), "{said}");
 }
