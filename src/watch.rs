@@ -1,5 +1,6 @@
 //! `lidr watch`: rows from Kafka, judged as they come.
 use std::{
+    mem::ManuallyDrop,
     process::ExitCode,
     time::{Duration, Instant},
 };
@@ -51,7 +52,8 @@ pub(crate) fn run(args: &Watch, properties: &Properties, quiet: bool) -> anyhow:
     if sensors.is_empty() && args.until_eos {
         bail!("--until-eos needs to know whom to wait for: give --sensors a,b or site table `sensors`");
     }
-    let mut source = Source::connect(SourceOptions {
+    // Never dropped: librdkafka would wait for a broker that may be gone, and there is no membership of a group to give up.
+    let mut source = ManuallyDrop::new(Source::connect(SourceOptions {
         brokers: brokers.clone(),
         prefix: args.broker.topic_prefix.clone(),
         group: args.group.clone(),
@@ -60,7 +62,7 @@ pub(crate) fn run(args: &Watch, properties: &Properties, quiet: bool) -> anyhow:
         silence: Duration::from_secs(args.silence),
         key_id: key.id().to_owned(),
         properties: properties.clone(),
-    })?;
+    })?);
     let own = Own { name: name.clone(), rotate: args.rotate };
     let first = site.clone();
     let mut judging = Judging::start(&args.judge, args.range, &key, site, Some(own))?;

@@ -17,15 +17,38 @@ pub(crate) fn lidr<I: IntoIterator<Item = S>, S: AsRef<std::ffi::OsStr>>(args: I
     command.output().expect("lidr runs")
 }
 
+/// A process that ends with the test, however that ends.
+pub(crate) struct Process(pub(crate) Child);
+
+impl std::ops::Deref for Process {
+    type Target = Child;
+    fn deref(&self) -> &Child {
+        &self.0
+    }
+}
+
+impl std::ops::DerefMut for Process {
+    fn deref_mut(&mut self) -> &mut Child {
+        &mut self.0
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // It has ended already where all went well.
+        drop((self.0.kill(), self.0.wait()));
+    }
+}
+
 /// Starts `lidr` with these arguments and the tests' key, silently.
-pub(crate) fn start(args: &[&str]) -> Child {
+pub(crate) fn start(args: &[&str]) -> Process {
     let mut command = Command::new(env!("CARGO_BIN_EXE_lidr"));
     command.args(args).env("LIDR_KEY", KEY).env_remove("LIDR_CONFIG").env("NO_COLOR", "1");
-    command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("lidr runs")
+    Process(command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("lidr runs"))
 }
 
 /// Asks it to stop and demands exit status 0.
-pub(crate) fn stop(mut child: Child) {
+pub(crate) fn stop(mut child: Process) {
     let asked = Command::new("kill").args(["-TERM", &child.id().to_string()]).status().expect("kill runs");
     let status = child.wait().expect("lidr ends");
     assert!(asked.success() && status.success(), "{status}");

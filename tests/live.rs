@@ -4,7 +4,7 @@ use std::{
     io::Write,
     net::{TcpListener, TcpStream, UdpSocket},
     path::Path,
-    process::{Child, Command, Stdio},
+    process::{Command, Stdio},
     thread,
     time::{Duration, Instant},
 };
@@ -13,7 +13,7 @@ use serde_json::Value;
 
 use crate::{
     kafka_broker::broker,
-    lidr::{KEY, last_lines, lidr, ok, stop, summary},
+    lidr::{KEY, Process, last_lines, lidr, ok, stop, summary},
 };
 
 /// Longest wait for what must come.
@@ -28,7 +28,7 @@ const CONFIGURED: &str = "%SYS-5-CONFIG_I: Configured from console by noc1 on vt
 
 /// A `lidr` that goes on, whose log is a file.
 pub(crate) struct Running {
-    pub(crate) child: Child,
+    pub(crate) child: Process,
     pub(crate) log: std::path::PathBuf,
 }
 
@@ -39,6 +39,7 @@ impl Running {
         let mut command = Command::new(env!("CARGO_BIN_EXE_lidr"));
         command.args(args).env("LIDR_KEY", KEY).env_remove("LIDR_CONFIG").env("NO_COLOR", "1");
         let child = command.stdout(Stdio::null()).stderr(File::create(&log).unwrap()).spawn().expect("lidr runs");
+        let child = Process(child);
         let running = Self { child, log };
         running.until(|r| r.said().contains("hearing "), "it hears");
         running

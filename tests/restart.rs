@@ -109,8 +109,11 @@ fn some_rules(dir: &Path) -> String {
     let file = |path: &Path| path.file_name().unwrap().to_str().unwrap().to_owned();
     let wanted = |path: &&PathBuf| RULES.iter().any(|code| file(path).starts_with(&format!("{code}-")));
     fs::create_dir_all(dir).unwrap();
-    let copied = of_pack.iter().filter(wanted).map(|path| fs::copy(path, dir.join(file(path))).unwrap()).count();
-    assert_eq!(copied, RULES.len());
+    let copied: Vec<&PathBuf> = of_pack.iter().filter(wanted).collect();
+    assert_eq!(copied.len(), RULES.len());
+    for path in copied {
+        fs::copy(path, dir.join(file(path))).unwrap();
+    }
     dir.to_str().unwrap().to_owned()
 }
 

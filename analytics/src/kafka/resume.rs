@@ -5,6 +5,7 @@
 //! shorter than what was read of it is another one of the same name and is read from its start.
 use std::{
     collections::{BTreeMap, BTreeSet},
+    mem::ManuallyDrop,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -134,7 +135,8 @@ impl Source {
         let broken = |e: KafkaError| FeedError::Source(format!("{}: {e}", self.options.brokers));
         let mut settings = config(&self.options.brokers, &self.options.properties);
         settings.set("group.id", &self.options.group).set("enable.auto.commit", "false");
-        let consumer: BaseConsumer = settings.create().map_err(broken)?;
+        // Dropped at the end only: that waits for a broker, which may be what is missing.
+        let consumer: ManuallyDrop<BaseConsumer> = ManuallyDrop::new(settings.create().map_err(broken)?);
         let mut list = TopicPartitionList::new();
         for (number, (from, _)) in again {
             let Some((_, topic, partition)) = self.partitions.get(*number) else { continue };
@@ -170,6 +172,7 @@ impl Source {
                 done.insert(number);
             }
         }
+        drop(ManuallyDrop::into_inner(consumer));
         Ok(true)
     }
 
