@@ -163,10 +163,12 @@ fn a_sensor_killed_at_ten_points_sends_every_row_once() {
     let run = replayed("s3");
     let prefix = format!("r{}.sensor", std::process::id());
     let args = sensor_args(run, &broker, &prefix);
-    let mut random = Random(9);
+    let (mut random, began) = (Random(9), Instant::now());
+    sensor(run, &broker, &format!("{prefix}.undisturbed"));
+    let took = began.elapsed().as_millis() as u64;
     for _ in 0..10 {
         let mut child = start(&with(&args, &[]));
-        thread::sleep(Duration::from_millis(20 + random.below(700)));
+        thread::sleep(Duration::from_millis(random.below(took)));
         kill(&mut child);
     }
     sensor(run, &broker, &prefix);
