@@ -50,8 +50,11 @@ impl Copies {
                 drop(fs::remove_dir_all(entry.path()));
             }
         }
-        let copies = all(&parent);
-        let kept = copies.iter().filter_map(|(_, dir)| site::open_kept(dir, None).ok());
+        // The newest only: copies that findings refer to stay for ever, and a start must not take longer each month.
+        let mut copies: Vec<_> = all(&parent).into_iter().map(|(_, dir)| (modified(&dir), dir)).collect();
+        copies.sort();
+        let newest = copies.iter().rev().take(MOST_UNREFERRED);
+        let kept = newest.filter_map(|(_, dir)| site::open_kept(dir, None).ok());
         let known = kept.flat_map(|site| site.pseudonyms()).collect();
         Self { parent, now: String::new(), referred: BTreeSet::new(), known }
     }
@@ -104,7 +107,7 @@ impl Copies {
         let mut free: Vec<(SystemTime, PathBuf)> = Vec::new();
         for (hash, dir) in all(&self.parent).into_iter().filter(|(hash, _)| *hash != self.now) {
             if !self.referred.contains(&hash) && !dir.join(REFERRED).exists() {
-                free.push((fs::metadata(&dir).and_then(|m| m.modified()).unwrap_or(SystemTime::UNIX_EPOCH), dir));
+                free.push((modified(&dir), dir));
             }
         }
         free.sort();
@@ -118,6 +121,11 @@ impl Copies {
         }
         File::open(&self.parent).and_then(|dir| dir.sync_all()).with_context(|| self.parent.display().to_string())
     }
+}
+
+/// When a copy was at hand last.
+fn modified(dir: &Path) -> SystemTime {
+    fs::metadata(dir).and_then(|m| m.modified()).unwrap_or(SystemTime::UNIX_EPOCH)
 }
 
 /// Copies in a folder, by hash.

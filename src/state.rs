@@ -22,7 +22,7 @@ use serde_json::Value;
 const KEPT: usize = 2;
 /// How often a standby looks whether the lock is free.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
-/// A snapshot is due when the watermark enters another of these, µs: no window is shorter.
+/// A snapshot is due when the watermark enters another of these, µs: windows close at its multiples, few of them more often.
 const STEP: i64 = 60_000_000;
 
 /// Makes sure that what was found is safe elsewhere.

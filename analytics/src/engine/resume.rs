@@ -2,7 +2,7 @@
 //!
 //! Rows are not in it: the source reads again those that windows to come still need and gives them to [`Engine::context`], which
 //! judges nothing. What a rule or a memory was defined as is compared, so that a restart with other rules goes on with those that
-//! stayed and begins the others at the present window.
+//! stayed and begins the others at the first window of which they see every row.
 use std::{collections::BTreeMap, sync::Arc};
 
 use arrow::array::RecordBatch;

@@ -146,6 +146,7 @@ pub(crate) struct RecordRow {
 }
 
 /// Reads the inputs of one sensor in the order of time.
+#[derive(Default)]
 pub struct Reader {
     streams: Vec<Stream>,
     /// Interfaces and listeners, where it reads those and no files.
@@ -192,19 +193,7 @@ impl Reader {
             let opened = Stream::open(input, number, sources);
             streams.push(opened.map_err(|why| SourceError::Open { name: input.name(), why })?);
         }
-        let mut reader = Self {
-            logs: streams.iter().any(Stream::is_log),
-            streams,
-            live: None,
-            heads: BinaryHeap::new(),
-            ahead: VecDeque::new(),
-            clock: None,
-            frames: Frames::default(),
-            rows: Vec::new(),
-            odds: Vec::new(),
-            early: Vec::new(),
-            broken: None,
-        };
+        let mut reader = Self { logs: streams.iter().any(Stream::is_log), streams, ..Self::default() };
         // One input needs no merging, and its packets no waiting place.
         if reader.streams.len() > 1 {
             for i in 0..reader.streams.len() {

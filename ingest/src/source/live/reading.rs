@@ -21,7 +21,7 @@ use crate::{
     log::{Listener, Outcome},
     record::{Block, Record, Stamp},
     source::{
-        Clock, Frames, InputSummary, Item, PACKETS, RawPacket, Reader, ReaderOdd, RecordRow, SourceError,
+        Clock, InputSummary, Item, PACKETS, RawPacket, Reader, ReaderOdd, RecordRow, SourceError,
         clock::{AHEAD, DISORDER},
         odd_of,
     },
@@ -45,19 +45,7 @@ pub(super) fn reader(ear: Ear, inputs: Vec<LiveInput>, stop: &Arc<AtomicBool>) -
         left: Vec::new(),
         broke: None,
     };
-    Reader {
-        streams: Vec::new(),
-        live: Some(Box::new(live)),
-        heads: Default::default(),
-        ahead: Default::default(),
-        logs: false,
-        clock: None,
-        frames: Frames::default(),
-        rows: Vec::new(),
-        odds: Vec::new(),
-        early: Vec::new(),
-        broken: None,
-    }
+    Reader { live: Some(Box::new(live)), ..Reader::default() }
 }
 
 /// What a reader has of its live inputs.
