@@ -12,6 +12,9 @@ pub enum FeedError {
     /// The source itself.
     #[error("{0}")]
     Source(String),
+    /// It was told to stop before it had begun.
+    #[error("told to stop while waiting for a broker")]
+    Stopped,
     /// Whoever takes the rows.
     #[error(transparent)]
     Taker(#[from] Box<dyn Error + Send + Sync>),

@@ -17,6 +17,7 @@ use std::{
 };
 
 use arrow::record_batch::RecordBatch;
+use lidr_broker::{Hearing, Settings, Trouble, heals, next_step};
 use lidr_schema::{
     TableId,
     table::ALL,
@@ -31,9 +32,8 @@ use rdkafka::{
 };
 
 use super::{
-    TIMEOUT, config,
+    TIMEOUT,
     strange::{Kind, Strange},
-    unreachable_broker,
 };
 use crate::{
     BrokerOrigin,
@@ -45,6 +45,8 @@ use crate::{
 
 /// Partitions more than this ahead of the one that is furthest behind are paused, µs.
 const AHEAD: i64 = 60_000_000;
+/// Between two looks for topics that are not there yet.
+const TOPICS_EVERY: Duration = Duration::from_millis(500);
 const COMMIT_EVERY: Duration = Duration::from_secs(5);
 /// Longest wait for how far the partitions reach; nothing is judged meanwhile.
 const LAG_TIMEOUT: Duration = Duration::from_millis(500);
@@ -54,8 +56,8 @@ const BALANCE_EVERY: u64 = 256;
 /// What to read.
 #[derive(Clone, Debug)]
 pub struct SourceOptions {
-    /// Brokers, comma separated.
-    pub brokers: String,
+    /// Where the brokers are.
+    pub cluster: Settings,
     /// Prefix of the topics, `lidr.v1`.
     pub prefix: String,
     /// Consumer group, for lag display.
@@ -68,8 +70,6 @@ pub struct SourceOptions {
     pub silence: Duration,
     /// Public name of the pseudonym key.
     pub key_id: String,
-    /// librdkafka's own properties.
-    pub properties: BTreeMap<String, String>,
 }
 
 /// What was read.
@@ -95,7 +95,8 @@ pub struct Consumed {
 /// A consumer of all table topics.
 pub struct Source {
     pub(super) options: SourceOptions,
-    pub(super) consumer: BaseConsumer,
+    pub(super) consumer: BaseConsumer<Hearing>,
+    trouble: Arc<Trouble>,
     pub(super) partitions: Vec<(TableId, String, i32)>,
     /// Offset of the next message of each partition, where one was read.
     pub(super) read: BTreeMap<usize, i64>,
@@ -128,36 +129,74 @@ enum Came {
 }
 
 impl Source {
-    /// Finds the topics. [`Source::resume`] may follow, then [`Source::run`].
+    /// Finds the topics, waiting for brokers and for a sensor that makes them. [`Source::resume`] may follow, then [`Source::run`].
     ///
     /// # Errors
-    /// If no broker answers, or there are no topics of that prefix.
+    /// If no broker answers in time, or there are no topics of that prefix.
     pub fn connect(options: SourceOptions) -> Result<Self, FeedError> {
-        let unreachable = |e: KafkaError| unreachable_broker(&options.brokers, &e);
-        let mut config = config(&options.brokers, &options.properties);
+        let cluster = &options.cluster;
+        let trouble = Trouble::new(&cluster.brokers);
+        let mut config = cluster.config();
         config.set("group.id", &options.group).set("enable.auto.commit", "false").set("auto.offset.reset", "earliest");
         config.set("queued.max.messages.kbytes", "65536").set("fetch.wait.max.ms", "50");
-        let consumer: BaseConsumer = config.create().map_err(unreachable)?;
-        let metadata = consumer.fetch_metadata(None, TIMEOUT).map_err(unreachable)?;
-        let mut partitions = Vec::new();
-        for table in ALL {
-            let name = format!("{}.{}", options.prefix, table.name());
-            let topic = metadata.topics().iter().find(|t| t.name() == name);
-            let mut numbers: Vec<i32> = topic.into_iter().flat_map(|t| t.partitions()).map(|p| p.id()).collect();
-            numbers.sort_unstable();
-            partitions.extend(numbers.into_iter().map(|p| (*table, name.clone(), p)));
-        }
-        if partitions.is_empty() {
-            return Err(FeedError::Source(format!(
-                "{}: no topics {}.*: start a sensor first, it makes them",
-                options.brokers, options.prefix
-            )));
-        }
-        let cluster = consumer.client().fetch_cluster_id(TIMEOUT).unwrap_or_default();
+        let consumer = config.create_with_context(Hearing(Arc::clone(&trouble)));
+        let consumer: BaseConsumer<Hearing> = consumer.map_err(|e| cluster.unreachable(&e.to_string()))?;
+        let partitions = Self::partitions(&options, &consumer, &trouble)?;
+        let id = consumer.client().fetch_cluster_id(TIMEOUT).unwrap_or_default();
         let progress = Progress::new(options.sensors.iter().cloned(), partitions.len());
         let (unread, read, repeats) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
         let (paused, strange, consumed) = (BTreeSet::new(), Strange::default(), Consumed::default());
-        Ok(Self { options, consumer, partitions, read, repeats, cluster, unread, paused, progress, strange, consumed })
+        Ok(Self {
+            options,
+            consumer,
+            trouble,
+            partitions,
+            read,
+            repeats,
+            cluster: id,
+            unread,
+            paused,
+            progress,
+            strange,
+            consumed,
+        })
+    }
+
+    fn partitions(
+        options: &SourceOptions,
+        consumer: &BaseConsumer<Hearing>,
+        trouble: &Trouble,
+    ) -> Result<Vec<(TableId, String, i32)>, FeedError> {
+        let (cluster, prefix, began) = (&options.cluster, &options.prefix, Instant::now());
+        let mut said = false;
+        loop {
+            let metadata = cluster.reach(trouble, |within| {
+                // Errors are told to whoever polls.
+                drop(consumer.poll(Duration::ZERO));
+                let metadata = consumer.fetch_metadata(None, within);
+                drop(consumer.poll(Duration::ZERO));
+                metadata
+            })?;
+            trouble.well();
+            let mut partitions = Vec::new();
+            for table in ALL {
+                let name = format!("{prefix}.{}", table.name());
+                let topic = metadata.topics().iter().find(|t| t.name() == name);
+                let mut numbers: Vec<i32> = topic.into_iter().flat_map(|t| t.partitions()).map(|p| p.id()).collect();
+                numbers.sort_unstable();
+                partitions.extend(numbers.into_iter().map(|p| (*table, name.clone(), p)));
+            }
+            let why = format!("{}: no topics {prefix}.*: start a sensor, it makes them", cluster.brokers);
+            match partitions.is_empty() {
+                false => return Ok(partitions),
+                true if cluster.stopped() => return Err(FeedError::Stopped),
+                true if began.elapsed() >= cluster.wait => return Err(FeedError::Source(why)),
+                true if !said => tracing::warn!("{why}; waiting for them"),
+                true => {}
+            }
+            said = true;
+            std::thread::sleep(TOPICS_EVERY);
+        }
     }
 
     /// Assigns all partitions, each from where it was read to.
@@ -206,7 +245,7 @@ impl Source {
         stop: &AtomicBool,
         told: &mut dyn FnMut(&Consumed),
     ) -> Result<Option<i64>, FeedError> {
-        self.begin().map_err(|e| unreachable_broker(&self.options.brokers, &e))?;
+        self.begin().map_err(|e| self.options.cluster.unreachable(&e.to_string()))?;
         let (mut committed, mut heard) = (Instant::now(), Instant::now());
         let (mut last, mut resting, mut ended) = (i64::MIN, false, false);
         while !stop.load(Ordering::Relaxed) && !ended {
@@ -271,6 +310,7 @@ impl Source {
                 Ok(Came::Failure)
             }
             Some(Ok(message)) => {
+                self.trouble.well();
                 // The message borrows the consumer; what is needed of it is copied out.
                 let message = message.detach();
                 let rows = self.message(&message, taker)?;
@@ -284,13 +324,14 @@ impl Source {
 
     fn failed(&self, error: &KafkaError) -> Result<(), FeedError> {
         use RDKafkaErrorCode::{AllBrokersDown, BrokerTransportFailure, OperationTimedOut, Resolve};
+        let (brokers, why) = (&self.options.cluster.brokers, error.to_string());
         match error.rdkafka_error_code() {
             // librdkafka goes on by itself once a broker is back.
-            Some(AllBrokersDown | BrokerTransportFailure | OperationTimedOut | Resolve) => {
-                tracing::warn!("{}: {error}; trying again", self.options.brokers);
+            Some(AllBrokersDown | BrokerTransportFailure | OperationTimedOut | Resolve) if heals(&why) => {
+                self.trouble.say(&self.trouble.latest().unwrap_or(why));
                 Ok(())
             }
-            _ => Err(FeedError::Source(format!("{}: {error}", self.options.brokers))),
+            _ => Err(FeedError::Source(format!("{brokers}: {why}: {}", next_step(&why)))),
         }
     }
 
@@ -372,7 +413,7 @@ impl Source {
             }
         }
         let done = self.consumer.pause(&pause).and_then(|()| self.consumer.resume(&resume));
-        done.map_err(|e| FeedError::Source(format!("{}: {e}", self.options.brokers)))
+        done.map_err(|e| FeedError::Source(format!("{}: {e}", self.options.cluster.brokers)))
     }
 
     /// Commits what was read, for lag display, and looks how far behind we are.
