@@ -8,6 +8,8 @@ mod captures;
 #[cfg(test)]
 mod cli;
 #[cfg(test)]
+mod cluster;
+#[cfg(test)]
 mod custody;
 #[cfg(test)]
 mod dashboards;
@@ -29,6 +31,8 @@ mod live;
 mod live_wire;
 #[cfg(test)]
 mod ocsf;
+#[cfg(test)]
+mod outages;
 #[cfg(test)]
 mod packaging;
 #[cfg(test)]

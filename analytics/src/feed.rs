@@ -45,6 +45,14 @@ pub trait RowSink {
     /// If judging fails.
     fn rest(&mut self, end: i64) -> Result<(), Box<dyn Error + Send + Sync>>;
 
+    /// Before this time, µs, not all rows are there that there were: what follows from them is no finding.
+    ///
+    /// # Errors
+    /// If that cannot be noted.
+    fn whole_from(&mut self, _due: i64) -> Result<(), Box<dyn Error + Send + Sync>> {
+        Ok(())
+    }
+
     /// Rows that were judged before a restart and that windows to come still need.
     ///
     /// # Errors

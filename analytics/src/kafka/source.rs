@@ -20,7 +20,6 @@ use arrow::record_batch::RecordBatch;
 use lidr_broker::{Hearing, Settings, Trouble, heals, next_step};
 use lidr_schema::{
     TableId,
-    table::ALL,
     wire::{self, Headers, WireError},
 };
 use rdkafka::{
@@ -33,6 +32,8 @@ use rdkafka::{
 
 use super::{
     TIMEOUT,
+    find::find,
+    silence::Silence,
     strange::{Kind, Strange},
 };
 use crate::{
@@ -45,8 +46,6 @@ use crate::{
 
 /// Partitions more than this ahead of the one that is furthest behind are paused, µs.
 const AHEAD: i64 = 60_000_000;
-/// Between two looks for topics that are not there yet.
-const TOPICS_EVERY: Duration = Duration::from_millis(500);
 const COMMIT_EVERY: Duration = Duration::from_secs(5);
 /// Longest wait for how far the partitions reach; nothing is judged meanwhile.
 const LAG_TIMEOUT: Duration = Duration::from_millis(500);
@@ -87,6 +86,10 @@ pub struct Consumed {
     pub missing: u64,
     /// Messages that were none of ours, or broken.
     pub broken: u64,
+    /// Rows of runs that began too far behind.
+    pub refused: u64,
+    /// Sensors that windows do not wait for.
+    pub silent: BTreeSet<String>,
     /// Messages behind, by topic and partition.
     #[serde(skip)]
     pub lag: BTreeMap<(String, i32), i64>,
@@ -102,6 +105,12 @@ pub struct Source {
     pub(super) read: BTreeMap<usize, i64>,
     /// Messages of which rows had come before: how many, by partition and offset.
     pub(super) repeats: BTreeMap<(usize, i64), u64>,
+    /// Where partitions begin; those of which messages are gone, and from when on all partitions are whole.
+    pub(super) first: BTreeMap<(String, i32), i64>,
+    cut: BTreeSet<usize>,
+    whole: i64,
+    pub(super) silence: Silence,
+    pub(super) told_silence: i64,
     /// Which cluster this is.
     pub(super) cluster: String,
     /// Where partitions ended at the start, those that have not been read so far yet.
@@ -141,9 +150,13 @@ impl Source {
         config.set("queued.max.messages.kbytes", "65536").set("fetch.wait.max.ms", "50");
         let consumer = config.create_with_context(Hearing(Arc::clone(&trouble)));
         let consumer: BaseConsumer<Hearing> = consumer.map_err(|e| cluster.unreachable(&e.to_string()))?;
-        let partitions = Self::partitions(&options, &consumer, &trouble)?;
+        let partitions = find(&options, &consumer, &trouble)?;
         let id = consumer.client().fetch_cluster_id(TIMEOUT).unwrap_or_default();
-        let progress = Progress::new(options.sensors.iter().cloned(), partitions.len());
+        let mut progress = Progress::new(options.sensors.iter().cloned(), partitions.len());
+        if !options.until_eos {
+            progress.refuse_what_is_far_behind();
+        }
+        let silence = Silence::new(options.silence, partitions.len(), Instant::now());
         let (unread, read, repeats) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
         let (paused, strange, consumed) = (BTreeSet::new(), Strange::default(), Consumed::default());
         Ok(Self {
@@ -153,6 +166,11 @@ impl Source {
             partitions,
             read,
             repeats,
+            first: BTreeMap::new(),
+            cut: BTreeSet::new(),
+            whole: i64::MIN,
+            silence,
+            told_silence: i64::MIN,
             cluster: id,
             unread,
             paused,
@@ -160,43 +178,6 @@ impl Source {
             strange,
             consumed,
         })
-    }
-
-    fn partitions(
-        options: &SourceOptions,
-        consumer: &BaseConsumer<Hearing>,
-        trouble: &Trouble,
-    ) -> Result<Vec<(TableId, String, i32)>, FeedError> {
-        let (cluster, prefix, began) = (&options.cluster, &options.prefix, Instant::now());
-        let mut said = false;
-        loop {
-            let metadata = cluster.reach(trouble, |within| {
-                // Errors are told to whoever polls.
-                drop(consumer.poll(Duration::ZERO));
-                let metadata = consumer.fetch_metadata(None, within);
-                drop(consumer.poll(Duration::ZERO));
-                metadata
-            })?;
-            trouble.well();
-            let mut partitions = Vec::new();
-            for table in ALL {
-                let name = format!("{prefix}.{}", table.name());
-                let topic = metadata.topics().iter().find(|t| t.name() == name);
-                let mut numbers: Vec<i32> = topic.into_iter().flat_map(|t| t.partitions()).map(|p| p.id()).collect();
-                numbers.sort_unstable();
-                partitions.extend(numbers.into_iter().map(|p| (*table, name.clone(), p)));
-            }
-            let why = format!("{}: no topics {prefix}.*: start a sensor, it makes them", cluster.brokers);
-            match partitions.is_empty() {
-                false => return Ok(partitions),
-                true if cluster.stopped() => return Err(FeedError::Stopped),
-                true if began.elapsed() >= cluster.wait => return Err(FeedError::Source(why)),
-                true if !said => tracing::warn!("{why}; waiting for them"),
-                true => {}
-            }
-            said = true;
-            std::thread::sleep(TOPICS_EVERY);
-        }
     }
 
     /// Assigns all partitions, each from where it was read to.
@@ -207,16 +188,19 @@ impl Source {
             list.add_partition_offset(topic, *partition, from)?;
         }
         self.consumer.assign(&list)?;
+        self.first = self.edges(Offset::Beginning, TIMEOUT)?;
+        let numbered = || self.partitions.iter().enumerate().map(|(n, (_, topic, p))| (n, (topic.clone(), *p)));
+        let cut = numbered().filter(|(n, place)| !self.read.contains_key(n) && self.first.get(place) > Some(&0));
+        self.cut = cut.map(|(number, _)| number).collect();
         if self.options.until_eos {
-            let (first, last) = (self.edges(Offset::Beginning, TIMEOUT)?, self.edges(Offset::End, TIMEOUT)?);
-            let numbered =
-                self.partitions.iter().enumerate().map(|(number, (_, topic, p))| (number, (topic.clone(), *p)));
-            let held = numbered.filter_map(|(number, place)| {
-                let from = self.read.get(&number).or_else(|| first.get(&place));
+            let last = self.edges(Offset::End, TIMEOUT)?;
+            let held = numbered().filter_map(|(number, place)| {
+                let from = self.read.get(&number).or_else(|| self.first.get(&place));
                 Some((number, *last.get(&place)?)).filter(|(_, end)| from < Some(end))
             });
             self.unread = held.collect();
         }
+        self.silence.nobody(Instant::now());
         Ok(())
     }
 
@@ -254,7 +238,8 @@ impl Source {
                 (heard, resting) = (Instant::now(), false);
             }
             let watermark = self.progress.watermark();
-            let odd = watermark > i64::MIN && self.strange.feed(watermark.saturating_add(1), taker)?;
+            let mut odd = watermark > i64::MIN && self.strange.feed(watermark.saturating_add(1), taker)?;
+            odd |= self.tell_silence(watermark, taker)?;
             // Rules on single rows do not wait for the watermark.
             if odd || watermark > last || matches!(came, Came::Message { rows: 1.. }) {
                 last = watermark;
@@ -360,6 +345,19 @@ impl Source {
         headers.check_key(&self.options.key_id).map_err(refuse)?;
         let batches = body_of(table, body, headers.rows);
         let accepted = self.progress.message(number, &headers);
+        if accepted.refused {
+            self.consumed.refused += headers.rows;
+            let why = "its run begins more than an hour behind what was judged: replay it, or send it under another --topic-prefix";
+            self.strange.note(Kind::Behind, &headers.sensor, "rows", headers.rows, &origin, why);
+            return Ok(0);
+        }
+        self.silence.heard(&headers.sensor, number, Instant::now());
+        // What is gone of a partition was promised by what is left; before that not everything is there to be judged.
+        if self.cut.contains(&number) && headers.promise > i64::MIN {
+            self.cut.remove(&number);
+            self.whole = self.whole.max(headers.promise);
+            taker.whole_from(self.whole)?;
+        }
         if accepted.skip > 0 && taker.keeps_state() {
             self.repeats.insert((number, offset), accepted.skip);
         }
@@ -420,6 +418,8 @@ impl Source {
     fn commit(&mut self) {
         let Ok(positions) = self.consumer.position() else { return };
         let ends = self.edges(Offset::End, LAG_TIMEOUT).unwrap_or_default();
+        self.listen(&ends);
+        self.consumed.silent.clone_from(self.progress.silent());
         let mut list = TopicPartitionList::new();
         for element in positions.elements() {
             let Offset::Offset(offset) = element.offset() else { continue };

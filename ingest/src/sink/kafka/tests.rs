@@ -111,11 +111,10 @@ fn a_broker_that_is_away_for_a_while_gets_everything_later() {
         sink.floor(due).unwrap();
     }
     std::thread::scope(|scope| {
-        scope.spawn(|| {
-            std::thread::sleep(Duration::from_secs(2));
-            cluster.broker_up(1).unwrap();
-        });
-        sink.end(60).unwrap();
+        let ending = scope.spawn(move || sink.end(60));
+        std::thread::sleep(Duration::from_secs(2));
+        cluster.broker_up(1).unwrap();
+        ending.join().unwrap().unwrap();
     });
     assert_eq!(sent(&brokers).iter().map(|h| h.rows).sum::<u64>(), 50);
 }
