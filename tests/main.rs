@@ -14,6 +14,8 @@ mod custody;
 #[cfg(test)]
 mod dashboards;
 #[cfg(test)]
+mod disk_full;
+#[cfg(test)]
 mod edges;
 #[cfg(test)]
 mod evidence;
@@ -51,6 +53,8 @@ mod scenarios;
 mod shape;
 #[cfg(test)]
 mod sigma;
+#[cfg(test)]
+mod silence;
 #[cfg(test)]
 mod site_changes;
 #[cfg(test)]
