@@ -100,7 +100,8 @@ fn a_run_that_begins_hours_behind_is_refused_and_told_where_to_go() {
     let mut watch = Logged::start(&[&args[..], &more[..]].concat(), &run.s.dir.join("behind.log"), Stdio::null());
     let sensor = ["sensor", "--kafka", &broker, "--topic-prefix", &prefix, "--site", &site, "--quiet", "--name"];
     ok(strings(&sensor).into_iter().chain(["local".to_owned()]).chain(run.s.inputs()));
-    watch.waits_for(|| last_lines(&run.s.dir.join("behind-out")).len() >= run.findings.len());
+    let dir = run.s.dir.join("behind-out");
+    watch.waits_for(|| dir.join("findings.ndjson").exists() && last_lines(&dir).len() >= run.findings.len());
     ok(strings(&sensor).into_iter().chain(["archive".to_owned(), old]));
     watch.says(
         "its run begins more than an hour behind what was judged: replay it, or send it under another --topic-prefix",
@@ -126,9 +127,11 @@ fn what_the_topics_do_not_hold_any_more_gives_no_finding() {
     let admin: AdminClient<DefaultClientContext> =
         ClientConfig::new().set("bootstrap.servers", &broker).create().unwrap();
     let mut list = TopicPartitionList::new();
-    // The first of each holds no row; with it goes the next, and with that rows of flows.
+    // All but the last message, which holds no row and says when the sensor has ended.
+    let (topic, ten) = (format!("{prefix}.flow"), Duration::from_secs(10));
     for partition in 0..4 {
-        list.add_partition_offset(&format!("{prefix}.flow"), partition, Offset::Offset(2)).unwrap();
+        let (_, end) = admin.inner().fetch_watermarks(&topic, partition, ten).unwrap();
+        list.add_partition_offset(&topic, partition, Offset::Offset(end - 1)).unwrap();
     }
     let deleting = admin.delete_records(&list, &AdminOptions::new());
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();

@@ -84,6 +84,7 @@ impl Progress {
     /// A message of a partition: which of its rows are new.
     pub fn message(&mut self, partition: PartitionId, headers: &Headers) -> Accepted {
         self.expected.insert(headers.sensor.clone());
+        let judged = self.judged();
         let epochs = self.epochs.entry((headers.sensor.clone(), partition)).or_default();
         if !epochs.iter().any(|e| e.name == headers.epoch) {
             epochs.push_back(Epoch { name: headers.epoch.clone(), ..Epoch::default() });
@@ -98,7 +99,7 @@ impl Progress {
         if !epoch.met && (headers.rows > 0 || headers.promise > i64::MIN) {
             epoch.met = true;
             let newest = if headers.rows > 0 { headers.promise.max(headers.ts_max) } else { headers.promise };
-            epoch.refused = self.refuses && newest < self.watermark.max(self.rested).saturating_sub(FAR_BEHIND);
+            epoch.refused = self.refuses && newest < judged.saturating_sub(FAR_BEHIND);
         }
         if epoch.refused {
             return Accepted { refused: true, ..Accepted::default() };
@@ -153,18 +154,32 @@ impl Progress {
         self.watermark
     }
 
+    fn has_ended(&self, sensor: &str) -> bool {
+        let over = |e: &Epoch| e.ended || e.refused;
+        (0..self.partitions).all(|p| self.present(sensor, p).is_some_and(over))
+    }
+
     /// Whether the present run of every sensor that is waited for has ended on every partition, and there is one.
     #[must_use]
     pub fn ended(&self) -> bool {
-        let over = |e: &Epoch| e.ended || e.refused;
-        let done = |sensor: &&String| (0..self.partitions).all(|p| self.present(sensor, p).is_some_and(over));
-        let (ended, open): (Vec<_>, Vec<_>) = self.expected.iter().partition(done);
+        let (ended, open): (Vec<_>, Vec<_>) = self.expected().partition(|sensor| self.has_ended(sensor));
         !ended.is_empty() && open.iter().all(|sensor| self.silent.contains(*sensor))
+    }
+
+    /// Sensors whose present run has not ended on every partition.
+    pub fn open(&self) -> impl Iterator<Item = &str> {
+        self.expected().filter(|sensor| !self.has_ended(sensor))
     }
 
     /// What is open was judged up to the greatest clock at which a run has ended.
     pub const fn rest(&mut self) {
         self.rested = self.end;
+    }
+
+    /// Up to where everything was judged.
+    #[must_use]
+    pub fn judged(&self) -> i64 {
+        self.watermark.max(self.rested)
     }
 
     /// The greatest clock at which a run has ended.

@@ -244,8 +244,10 @@ impl Source {
                 (heard, resting) = (Instant::now(), false);
             }
             let watermark = self.progress.watermark();
-            let mut odd = watermark > i64::MIN && self.strange.feed(watermark.saturating_add(1), taker)?;
-            odd |= self.tell_silence(watermark, taker)?;
+            // What there is to note belongs behind what was judged.
+            let judged = self.progress.judged();
+            let mut odd = judged > i64::MIN && self.strange.feed(judged.saturating_add(1), taker)?;
+            odd |= self.tell_silence(judged, taker)?;
             // Rules on single rows do not wait for the watermark.
             if odd || watermark > last || matches!(came, Came::Message { rows: 1.. }) {
                 last = watermark;
@@ -253,6 +255,11 @@ impl Source {
                 self.checkpoint(taker, false)?;
             }
             let silent = heard.elapsed() >= self.options.silence;
+            if silent && !resting && self.options.until_eos && !self.progress.ended() {
+                resting = true;
+                let open: Vec<&str> = self.progress.open().collect();
+                tracing::warn!("nothing comes, and the end of {} is still waited for (--until-eos)", open.join(", "));
+            }
             if self.progress.ended() {
                 ended = self.options.until_eos && (self.unread.is_empty() || silent);
                 if silent && !resting && !ended {
