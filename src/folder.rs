@@ -119,6 +119,19 @@ impl Folder {
     }
 }
 
+/// Writes a file of the operator's own, under a temporary name first: nobody reads half a report.
+pub(crate) fn replace(path: &Path, text: &str) -> anyhow::Result<()> {
+    let named = || path.display().to_string();
+    let mut temporary = path.as_os_str().to_owned();
+    temporary.push(".tmp");
+    // A file of that name is what a run that was cut off left, or somebody's link: neither is written into.
+    drop(fs::remove_file(&temporary));
+    let mut options = OpenOptions::new();
+    let mut file = options.write(true).create_new(true).mode(0o600).open(&temporary).with_context(named)?;
+    file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).with_context(named)?;
+    fs::rename(&temporary, path).with_context(named)
+}
+
 /// Whether the folder's summary says what this run would say of itself.
 fn is_own(dir: &Path, name: &Value) -> bool {
     let text = fs::read_to_string(dir.join("summary.json")).unwrap_or_default();
