@@ -6,6 +6,8 @@ mod bad_input;
 #[cfg(test)]
 mod captures;
 #[cfg(test)]
+mod chromium;
+#[cfg(test)]
 mod cli;
 #[cfg(test)]
 mod custody;
@@ -15,6 +17,8 @@ mod dashboards;
 mod edges;
 #[cfg(test)]
 mod evidence;
+#[cfg(test)]
+mod incident;
 #[cfg(test)]
 mod kafka_broker;
 #[cfg(test)]
@@ -49,6 +53,8 @@ mod shape;
 mod sigma;
 #[cfg(test)]
 mod site_changes;
+#[cfg(test)]
+mod terminal;
 #[cfg(test)]
 mod three_modes;
 #[cfg(test)]

@@ -21,8 +21,11 @@ const TITLE: usize = 56;
 const MOST_STORIES: usize = 6;
 /// Things that one rule found something of, and that have lines of their own.
 const MOST_APART: usize = 2;
-/// How many stories are told in words, and how many lines of findings one may have: the first that fits is taken.
-const FITS: [(usize, usize); 7] = [(9, 99), (2, 16), (1, 14), (1, 10), (1, 7), (1, 4), (0, 2)];
+/// Stories that are shown, how many of them are told in words, and lines of findings that the first may have: the first that fits is taken.
+const FITS: [(usize, usize, usize); 7] =
+    [(MOST_STORIES, MOST_STORIES, 99), (MOST_STORIES, 1, 8), (4, 1, 8), (3, 1, 8), (2, 1, 10), (1, 1, 16), (1, 1, 8)];
+/// Lines of findings that a story after the first may have, where not all fit.
+const FEW: usize = 3;
 /// Digits of an id that tell findings apart for people; `explain` takes them.
 const SHORT: usize = 8;
 
@@ -32,16 +35,20 @@ pub fn digest(kept: Kept, colour: bool) -> String {
     let left_out = kept.left_out();
     let told = kept.told();
     let all = stories(&told);
-    let shown = all.get(..MOST_STORIES.min(all.len())).unwrap_or_default();
-    let page = |(words, rows): (usize, usize)| -> Vec<String> {
-        let screen = Screen { told: &told, colour };
-        shown.iter().enumerate().flat_map(|(i, story)| screen.block(story, i < words, rows)).collect()
+    let screen = Screen { told: &told, colour };
+    let drafts: Vec<Draft<'_>> = all.iter().take(MOST_STORIES).map(|story| screen.draft(story)).collect();
+    let page = |(most, words, rows): (usize, usize, usize)| {
+        let own = |i: usize| if i == 0 || rows > MOST_LINES { rows } else { rows.min(FEW) };
+        let blocks = drafts.iter().take(most).enumerate();
+        let lines: Vec<String> = blocks.flat_map(|(i, draft)| screen.block(draft, i < words, own(i))).collect();
+        (most.min(drafts.len()), lines)
     };
-    let mut lines = FITS.into_iter().map(page).find(|lines| lines.len() <= MOST_LINES).unwrap_or_else(|| page((0, 1)));
-    let hidden: Vec<&Told> =
-        all.iter().skip(shown.len()).flat_map(|s| &s.findings).filter_map(|i| told.get(*i)).collect();
+    let last = FITS.last().copied().unwrap_or((1, 0, 1));
+    let fits = FITS.into_iter().map(page).find(|(_, lines)| lines.len() <= MOST_LINES);
+    let (shown, mut lines) = fits.unwrap_or_else(|| page(last));
+    let hidden: Vec<&Told> = all.iter().skip(shown).flat_map(|s| &s.findings).filter_map(|i| told.get(*i)).collect();
     if !hidden.is_empty() {
-        let stories = all.len() - shown.len();
+        let stories = all.len() - shown;
         lines.push(format!(
             "… and {} in {}: {}",
             many(hidden.len(), "finding"),
@@ -56,6 +63,9 @@ pub fn digest(kept: Kept, colour: bool) -> String {
     if closed > 0 {
         lines.push(format!("{} closed: what came later explained it", many(closed, "finding")));
     }
+    if lines.last().is_some_and(String::is_empty) {
+        lines.pop();
+    }
     lines.into_iter().map(|line| format!("{}\n", line.trim_end())).collect()
 }
 
@@ -64,20 +74,34 @@ struct Screen<'a> {
     colour: bool,
 }
 
-impl Screen<'_> {
-    fn block(&self, story: &Story, words: bool, most: usize) -> Vec<String> {
+/// A story before it is decided how much of it there is room for.
+struct Draft<'a> {
+    story: &'a Story,
+    all: Vec<&'a Told>,
+    head: Vec<String>,
+    groups: Vec<(String, Vec<Vec<&'a Told>>)>,
+}
+
+impl<'a> Screen<'a> {
+    fn draft(&self, story: &'a Story) -> Draft<'a> {
         let all: Vec<&Told> = story.findings.iter().filter_map(|i| self.told.get(*i)).collect();
-        let mut lines = self.head(story, &all);
-        let weightiest = story.weightiest(self.told);
+        let own: BTreeSet<&str> = all.iter().map(|f| f.uid.as_str()).collect();
+        let listed = all.iter().filter(|f| f.absorbed_by.as_deref().is_none_or(|uid| !own.contains(uid)));
+        let groups = by_subject(&listed.copied().collect::<Vec<_>>());
+        Draft { story, head: self.head(story, &all), all, groups }
+    }
+
+    fn block(&self, draft: &Draft<'_>, words: bool, most: usize) -> Vec<String> {
+        let mut lines = draft.head.clone();
+        let weightiest = draft.story.weightiest(self.told);
         if let Some(finding) = weightiest.filter(|_| words) {
             lines.extend(cut(&finding.message, 3).into_iter().map(|line| format!("  {line}")));
         }
-        lines.extend(self.rows(story, &all, most));
+        lines.extend(self.rows(draft, most));
         if let Some(finding) = weightiest.filter(|f| words && !f.triage.is_empty()) {
+            let name = |i: usize| if i == 0 { "look at" } else { "" };
             let look = cut(&finding.triage, 2);
-            lines.extend(
-                look.iter().enumerate().map(|(i, line)| format!("  {:<8} {line}", if i == 0 { "look at" } else { "" })),
-            );
+            lines.extend(look.iter().enumerate().map(|(i, line)| format!("  {:<8} {line}", name(i))));
         }
         lines.push(String::new());
         lines
@@ -94,21 +118,22 @@ impl Screen<'_> {
         lines.iter().enumerate().map(|(i, line)| format!("{}  {}", start(i), self.bold(line))).collect()
     }
 
-    /// A line for each kind of finding, under what they are about.
-    fn rows(&self, story: &Story, all: &[&Told], most: usize) -> Vec<String> {
-        let own: BTreeSet<&str> = all.iter().map(|f| f.uid.as_str()).collect();
-        let listed = all.iter().filter(|f| f.absorbed_by.as_deref().is_none_or(|uid| !own.contains(uid)));
-        let groups = by_subject(&listed.copied().collect::<Vec<_>>());
-        let row = Row { days: day(story.time.0) != day(story.time.1), width: width(all), all };
-        let (mut lines, mut left, mut rest) = (Vec::new(), most, Vec::new());
-        for (about, findings) in groups {
-            let mut steps = findings;
-            rest.extend(steps.split_off(steps.len().min(left)).into_iter().flatten());
-            left -= steps.len();
-            if !steps.is_empty() {
-                lines.push(format!("  {}", plain(&about)));
+    /// A line for each kind of finding, under what they are about; where there is not room for all, for the most severe.
+    fn rows(&self, draft: &Draft<'_>, most: usize) -> Vec<String> {
+        let mut weight: Vec<_> = draft.groups.iter().flat_map(|(_, steps)| steps).filter_map(|s| s.first()).collect();
+        weight.sort_by_cached_key(|f| (std::cmp::Reverse(f.severity), f.first, f.uid.clone()));
+        let shown: BTreeSet<&str> = weight.into_iter().take(most).map(|f| f.uid.as_str()).collect();
+        let row =
+            Row { days: day(draft.story.time.0) != day(draft.story.time.1), width: width(&draft.all), all: &draft.all };
+        let (mut lines, mut rest) = (Vec::new(), Vec::new());
+        for (about, steps) in &draft.groups {
+            let is_shown = |step: &&Vec<&Told>| step.first().is_some_and(|f| shown.contains(f.uid.as_str()));
+            let (own, others): (Vec<_>, Vec<_>) = steps.iter().partition(is_shown);
+            rest.extend(others.into_iter().flatten().copied());
+            if !own.is_empty() {
+                lines.push(format!("  {}", plain(about)));
             }
-            lines.extend(steps.iter().filter_map(|step| self.row(&row, step)));
+            lines.extend(own.into_iter().filter_map(|step| self.row(&row, step)));
         }
         if !rest.is_empty() {
             lines.push(format!("    … and {} more: {}", rest.len(), levels(&rest)));
@@ -225,4 +250,81 @@ fn levels(findings: &[&Told]) -> String {
     let count = |s: Severity| findings.iter().filter(|f| f.severity == s).count();
     let each = Severity::ALL.into_iter().rev().map(|s| (s, count(s))).filter(|(_, n)| *n > 0);
     each.map(|(s, n)| format!("{n} {}", s.name())).collect::<Vec<_>>().join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::story::tests::line;
+
+    fn shown(lines: &[Value], colour: bool) -> String {
+        let mut kept = Kept::default();
+        lines.iter().for_each(|l| kept.take(Told::read(l).unwrap()));
+        digest(kept, colour)
+    }
+
+    const ACT: &[(&str, &str)] = &[("host", "10.0.0.9"), ("device", "10.0.0.1")];
+
+    #[test]
+    fn a_story_says_who_what_when_proof_and_id() {
+        let ends = [("10.0.0.9", "10.0.0.1=pe1")];
+        let mut part = line("bbbbbbbbbb", "LI-14", 5, (9, 9), ACT, &ends);
+        part["unmapped"]["lidr"]["absorbed_by"] = json!("aaaaaaaaaa");
+        let text = shown(&[line("aaaaaaaaaa", "LI-01", 5, (5, 7), ACT, &ends), part], false);
+        let expected = "\
+CRITICAL  10.0.0.9 → pe1 (core), 1970-01-01 00:00:05 to 00:00:09 UTC, 2 findings
+  LI-01 of aaaaaaaaaa
+  10.0.0.9 → pe1
+    00:00:05 critical LI-01  Title of LI-01  aaaaaaaa  frame 1  with LI-14
+  look at  ask
+";
+        assert_eq!(text, expected);
+        assert_eq!(shown(&[], false), "");
+    }
+
+    #[test]
+    fn colour_is_asked_for_and_names_cannot_bring_their_own() {
+        let mut hostile = line("aaaaaaaaaa", "LI-01", 5, (5, 5), &[("host", "\u{1b}[2Jx\u{202e}")], &[]);
+        for field in ["/message", "/finding_info/title", "/unmapped/lidr/triage"] {
+            *hostile.pointer_mut(field).unwrap() = json!("a\u{1b}]0;b\u{7}\nc\u{9b}31m");
+        }
+        let plain = shown(std::slice::from_ref(&hostile), false);
+        assert!(!plain.contains(['\u{1b}', '\u{7}', '\u{9b}', '\u{202e}']), "{plain:?}");
+        let coloured = shown(&[hostile], true);
+        assert_eq!(coloured.matches("\x1b[1;31m").count(), 2, "{coloured:?}");
+        assert_eq!(coloured.matches('\x1b').count(), coloured.matches("\x1b[0m").count() * 2);
+    }
+
+    #[test]
+    fn ten_thousand_findings_are_one_screen_and_none_is_forgotten() {
+        let one = |i: i64| {
+            let host = format!("10.{}.{}.9", i / 250, i % 250);
+            // Every hundredth stands alone; the others are about one router.
+            let device = if i % 100 == 0 { format!("10.200.0.{}", i / 100) } else { "10.0.0.1".to_owned() };
+            line(
+                &format!("{i:010}"),
+                &format!("LM-{:02}", i % 23),
+                1 + (i % 5) as u8,
+                (i, i),
+                &[("host", &host), ("device", &device)],
+                &[],
+            )
+        };
+        let lines: Vec<Value> = (0..10_000).map(one).collect();
+        let text = shown(&lines, false);
+        assert!(text.lines().count() <= MOST_LINES + 2, "{text}");
+        assert!(text.contains(", 9900") && text.contains(" more: ") && text.contains("more stories: "), "{text}");
+        assert_eq!(text.matches("critical LM-").count(), 8, "the most severe are those that are shown: {text}");
+        assert!(text.lines().all(|l| l.chars().count() <= 120), "{text}");
+    }
+
+    #[test]
+    fn a_pending_finding_says_so_and_days_are_told_where_there_are_two() {
+        let mut pending = line("aaaaaaaaaa", "LI-01", 4, (86_399, 86_401), ACT, &[]);
+        pending["unmapped"]["lidr"]["pending"] = json!(true);
+        let text = shown(&[pending], false);
+        assert!(text.contains("    01-01 23:59:59 high     LI-01 ") && text.contains("not confirmed yet"), "{text}");
+    }
 }

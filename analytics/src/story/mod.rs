@@ -9,13 +9,13 @@
 mod kept;
 mod net;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod told;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 pub use kept::Kept;
-use lidr_schema::finding::Severity;
+use lidr_schema::finding::{Resource, Severity};
 pub use net::{Edge, Net, Node, Place};
 pub use told::Told;
 
@@ -127,7 +127,7 @@ fn entities(finding: &Told, names: &Names) -> BTreeMap<String, i64> {
     };
     for resource in finding.resources.iter().filter(|r| is_name(&r.name)) {
         match resource.kind.as_str() {
-            "host" | "destination" => put(names.of_system(&resource.name), ACTOR),
+            "host" | "destination" if is_system(resource) => put(names.of_system(&resource.name), ACTOR),
             "device" => put(names.of_system(&resource.name), SYSTEM),
             "account" | "task" => put(format!("{} {}", resource.kind, resource.name), ACTOR),
             // What a credential rule names is a manner ("without TLS"), which strangers may share.
@@ -147,6 +147,12 @@ fn entities(finding: &Told, names: &Names) -> BTreeMap<String, i64> {
 /// Whether it names anything: rules write these where a row does not say.
 fn is_name(name: &str) -> bool {
     !matches!(name, "" | "unknown" | "-" | "none" | "0.0.0.0" | "::")
+}
+
+/// Whether a resource names a system: what rules say in words where they know no destination ("an order") is none.
+fn is_system(resource: &Resource) -> bool {
+    let words = resource.kind == "destination" && resource.name.contains(' ');
+    matches!(resource.kind.as_str(), "host" | "device" | "destination") && is_name(&resource.name) && !words
 }
 
 /// Names of addresses, as the findings know them: a router with three addresses is one system.
@@ -179,7 +185,8 @@ impl Names {
     /// What these findings are about: who, whom, and where to; several of a kind are counted.
     #[must_use]
     pub fn subject(&self, findings: &[&Told]) -> String {
-        let all = || findings.iter().flat_map(|f| &f.resources).filter(|r| is_name(&r.name));
+        let told = |r: &&Resource| is_system(r) || (matches!(r.kind.as_str(), "account" | "task") && is_name(&r.name));
+        let all = || findings.iter().flat_map(|f| &f.resources).filter(told);
         let of = |kind: &str, one: &str| {
             let names: BTreeSet<String> = all().filter(|r| r.kind == kind).map(|r| self.of_system(&r.name)).collect();
             match names.len() {

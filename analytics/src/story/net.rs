@@ -3,7 +3,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use lidr_schema::finding::Severity;
 
-use super::{Names, Told, is_name};
+use super::{Names, Told, is_name, is_system};
 
 /// What a node is in the story, from left to right.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -169,7 +169,7 @@ impl Draft {
         for resource in finding.resources.iter().filter(|r| is_name(&r.name)) {
             let account = match resource.kind.as_str() {
                 "account" => true,
-                "host" | "device" | "destination" => false,
+                _ if is_system(resource) => false,
                 _ => continue,
             };
             let key = self.key(account, &resource.name);
@@ -204,7 +204,10 @@ impl Draft {
     /// Who touched what, as resources and evidence say it, each pair once.
     fn touches(&self, finding: &Told) -> BTreeSet<(Key, Key)> {
         let of = |kind: &str| -> Vec<Key> {
-            let all = finding.resources.iter().filter(|r| r.kind == kind && is_name(&r.name));
+            let all = finding
+                .resources
+                .iter()
+                .filter(|r| r.kind == kind && (is_system(r) || kind == "account" && is_name(&r.name)));
             all.map(|r| self.key(kind == "account", &r.name)).collect()
         };
         let mut out = BTreeSet::new();

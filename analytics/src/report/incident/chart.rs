@@ -16,6 +16,8 @@ const MOST_LANES: usize = 16;
 /// Rows of the table.
 const MOST_ROWS: usize = 80;
 const WIDTH: i64 = 940;
+/// Below this width it scrolls, so that it can still be read.
+const LEAST: i64 = 700;
 /// Where the axis begins.
 const LEFT: i64 = 372;
 const LANE: i64 = 24;
@@ -67,7 +69,7 @@ fn picture(steps: &[Step<'_>]) -> String {
     };
     let mut out = format!(
         "<figure>\n<div class=\"wide\" role=\"region\" aria-label=\"Timeline\" tabindex=\"0\">\n\
-         <svg viewBox=\"0 0 {WIDTH} {height}\" role=\"img\" aria-labelledby=\"time-title time-desc\" xmlns=\"http://www.w3.org/2000/svg\">\n\
+         <svg viewBox=\"0 0 {WIDTH} {height}\" style=\"min-width:{LEAST}px\" role=\"img\" aria-labelledby=\"time-title time-desc\" xmlns=\"http://www.w3.org/2000/svg\">\n\
          <title id=\"time-title\">Timeline, event time in UTC</title>\n<desc id=\"time-desc\">{} of {} from {}. The table below has each of them.</desc>\n",
         many(steps.iter().map(|s| s.findings.len()).sum(), "finding"),
         many(steps.len(), "kind"),
@@ -102,7 +104,7 @@ fn lane(step: &Step<'_>, y: i64, x: impl Fn(i64) -> i64) -> String {
         y + 4,
         escaped(&code),
         y + 4,
-        escaped(&short(title, 52)),
+        escaped(&short(title, 56)),
     );
     // Marks that fall on one another are one.
     let marks: BTreeSet<(i64, i64)> = step.findings.iter().map(|f| (x(f.first), x(f.last))).collect();

@@ -2,13 +2,13 @@
 //! harmless.
 use std::collections::BTreeMap;
 
-use lidr_schema::finding::{Endpoint, Evidence};
+use lidr_schema::finding::{Endpoint, Evidence, Resource, Severity};
 use serde_json::Value;
 
-use super::{MOST_STORIES, Page};
+use super::{MOST_STORIES, Page, by_weight};
 use crate::{
     report::html::{escaped, facts, table},
-    story::{Net, Story, Told, steps},
+    story::{Net, Story, Told},
     time::{seconds_text, span},
     words::many,
 };
@@ -47,7 +47,7 @@ fn of_story(page: &Page<'_>, number: usize, story: &Story, left: &mut usize) -> 
         many(all.len(), "finding"),
         level = story.severity.name(),
     );
-    let steps = steps(&own);
+    let steps = by_weight(&own);
     let told = steps.len().min(*left);
     *left -= told;
     for (n, step) in steps.iter().take(told).enumerate() {
@@ -114,9 +114,7 @@ fn confidence(finding: &Told) -> String {
 }
 
 fn resources(finding: &Told) -> String {
-    let one = |r: &lidr_schema::finding::Resource| {
-        format!("{} <span class=\"code\">{}</span>", escaped(&r.kind), escaped(&r.name))
-    };
+    let one = |r: &Resource| format!("{} <span class=\"code\">{}</span>", escaped(&r.kind), escaped(&r.name));
     finding.resources.iter().map(one).collect::<Vec<_>>().join(", ")
 }
 
@@ -241,11 +239,11 @@ fn rest(page: &Page<'_>) -> String {
 }
 
 fn counted(caption: &str, findings: &[&Told]) -> String {
-    let mut by_rule: BTreeMap<(std::cmp::Reverse<lidr_schema::finding::Severity>, &str), Vec<&Told>> = BTreeMap::new();
+    let mut by_rule: BTreeMap<(std::cmp::Reverse<Severity>, &str), Vec<&Told>> = BTreeMap::new();
     for finding in findings {
         by_rule.entry((std::cmp::Reverse(finding.severity), &finding.code)).or_default().push(finding);
     }
-    let row = |((severity, code), all): (&(std::cmp::Reverse<lidr_schema::finding::Severity>, &str), &Vec<&Told>)| {
+    let row = |((severity, code), all): (&(std::cmp::Reverse<Severity>, &str), &Vec<&Told>)| {
         let first = all.first().map(|f| (f.title.as_str(), f.uid.get(..8).unwrap_or(&f.uid))).unwrap_or_default();
         vec![
             format!("<span class=\"code\">{}</span> {}", escaped(code), escaped(first.0)),

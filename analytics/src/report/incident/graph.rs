@@ -1,4 +1,6 @@
 //! Who touched which intercept system: the picture, and the same as a table.
+use lidr_schema::finding::Severity;
+
 use crate::{
     report::html::{escaped, short, table},
     story::{Edge, Net, Place},
@@ -23,13 +25,15 @@ fn picture(net: &Net) -> String {
     let layout = layout(net);
     let mut out = format!(
         "<figure>\n<div class=\"wide\" role=\"region\" aria-label=\"Graph\" tabindex=\"0\">\n\
-         <svg viewBox=\"0 0 {} {}\" role=\"img\" aria-labelledby=\"graph-title graph-desc\" xmlns=\"http://www.w3.org/2000/svg\">\n\
+         <svg viewBox=\"0 0 {width} {height}\" style=\"max-width:{most}px;min-width:{least}px\" role=\"img\" aria-labelledby=\"graph-title graph-desc\" xmlns=\"http://www.w3.org/2000/svg\">\n\
          <title id=\"graph-title\">Who touched which intercept system</title>\n<desc id=\"graph-desc\">{}</desc>\n\
          <defs><marker id=\"tip\" viewBox=\"0 0 8 8\" refX=\"7\" refY=\"4\" markerWidth=\"8\" markerHeight=\"8\" markerUnits=\"userSpaceOnUse\" orient=\"auto\">\
          <path d=\"M0 0L8 4L0 8z\" fill=\"#3c4754\"/></marker></defs>\n",
-        layout.width,
-        layout.height,
         escaped(&described(net, &layout)),
+        width = layout.width,
+        height = layout.height,
+        most = layout.width * 11 / 10,
+        least = layout.width * 3 / 4,
     );
     layout.columns.iter().for_each(|c| out.push_str(&column(c)));
     layout.lines.iter().for_each(|l| out.push_str(&path(l)));
@@ -37,12 +41,10 @@ fn picture(net: &Net) -> String {
     layout.lines.iter().for_each(|l| out.push_str(&label(l)));
     out.push_str("</svg>\n</div>\n<figcaption>An arrow goes from who acted to what was acted upon; the codes on it are the rules that found it. ");
     let hidden: usize = layout.columns.iter().map(|c| c.more).sum();
-    if hidden + layout.more > 0 {
-        out.push_str(&format!(
-            "Not drawn: {} and {}. ",
-            many(hidden, "box of less weight").replace("weights", "weight"),
-            many(layout.more, "arrow")
-        ));
+    let left_out = [(hidden, "boxes"), (layout.more, "arrows")].into_iter().filter(|(n, _)| *n > 0);
+    let left_out: Vec<String> = left_out.map(|(n, what)| format!("{n} of the {what}")).collect();
+    if !left_out.is_empty() {
+        out.push_str(&format!("Left out for want of room, the least severe first: {}. ", left_out.join(" and ")));
     }
     out.push_str("The table below says the same in words.</figcaption>\n</figure>\n");
     out
@@ -158,9 +160,12 @@ fn rows(net: &Net) -> String {
         format!("<span class=\"code\">{}</span>{known}", escaped(&node.name))
     };
     let row = |e: &&Edge| {
-        let codes = e.codes.iter().map(|(code, (_, n))| if *n > 1 { format!("{code} ×{n}") } else { code.clone() });
-        let codes = codes.collect::<Vec<_>>().join(", ");
-        vec![name(e.from), name(e.to), escaped(&codes), format!("<span class=\"t\">{}</span>", span(e.time))]
+        let code = |(code, (_, n)): (&String, &(Severity, usize))| {
+            let times = if *n > 1 { format!(" ×{n}") } else { String::new() };
+            format!("<span class=\"t\">{}{times}</span>", escaped(code))
+        };
+        let codes = e.codes.iter().map(code).collect::<Vec<_>>().join(", ");
+        vec![name(e.from), name(e.to), codes, format!("<span class=\"t\">{}</span>", span(e.time))]
     };
     let shown: Vec<Vec<String>> = edges.iter().take(MOST_ROWS).map(row).collect();
     if shown.is_empty() {

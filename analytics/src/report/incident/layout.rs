@@ -285,7 +285,17 @@ impl<'a> Draft<'a> {
         let (out, into) = ports.get(&e).copied().unwrap_or_default();
         let next = if to < from { from.saturating_sub(1) } else { from + 1 };
         let next = middle.get(&(next, Item::Lane(e))).copied().unwrap_or(into);
-        (out + next) / 2
+        // Of many lines from one box, or to one, the codes stand where the lines are apart.
+        let count = |same: fn(&Edge, &Edge) -> bool| {
+            let own = self.edges.get(e);
+            self.edges.iter().filter(|other| own.is_some_and(|own| same(own, other))).count()
+        };
+        let (leave, enter) = (count(|a, b| a.from == b.from), count(|a, b| a.to == b.to));
+        match leave.cmp(&enter) {
+            std::cmp::Ordering::Greater => next,
+            std::cmp::Ordering::Less => out,
+            std::cmp::Ordering::Equal => (out + next) / 2,
+        }
     }
 
     /// Where each line leaves and enters its boxes: apart from each other, in the order of their other ends.

@@ -19,7 +19,7 @@ pub(super) fn sentence(page: &Page<'_>) -> String {
     let rules = page.summary.get("rules");
     let number = |name: &str| rules.and_then(|r| r.get(name)).and_then(Value::as_u64).unwrap_or_default();
     let (loaded, evaluated) = (number("loaded"), number("evaluated"));
-    if page.summary.is_null() {
+    if !page.is_accounted() {
         return "How much it could see is not known, because the run has written no summary: what is not told here is not shown to be absent."
             .to_owned();
     }
@@ -64,7 +64,7 @@ pub(super) fn sentence(page: &Page<'_>) -> String {
 /// The section's content.
 pub(super) fn limits(page: &Page<'_>) -> String {
     let mut out = String::new();
-    if page.summary.is_null() {
+    if !page.is_accounted() {
         out.push_str("<p class=\"note\">The run has not written its summary: it is still running, or was cut off. What it could not see is known only from its findings.</p>\n");
     }
     for note in page.notes {
@@ -73,7 +73,9 @@ pub(super) fn limits(page: &Page<'_>) -> String {
     out.push_str(&rules(page));
     out.push_str(&blindness(page));
     out.push_str(&inputs(page.summary));
-    out.push_str(&counts(page.summary));
+    if page.is_accounted() {
+        out.push_str(&counts(page.summary));
+    }
     out.push_str(&tables(page));
     out.push_str(
         "<h3>In any case</h3>\n<ul>\n<li>lidr does not decrypt: inside TLS, SSH and SNMPv3 with privacy it sees handshakes and conversations only.</li>\n\
@@ -203,11 +205,7 @@ fn counts(summary: &Value) -> String {
         rows.push(vec!["records".to_owned(), "not understood".to_owned(), n.to_string()]);
     }
     if rows.is_empty() {
-        return if summary.is_null() {
-            String::new()
-        } else {
-            "<h3>Losses</h3>\n<p>Nothing was dropped, and nothing malformed was met.</p>\n".to_owned()
-        };
+        return "<h3>Losses</h3>\n<p>Nothing was dropped, and nothing malformed was met.</p>\n".to_owned();
     }
     format!(
         "<h3>Losses and oddities</h3>\n{}",

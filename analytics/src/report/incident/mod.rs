@@ -128,6 +128,11 @@ impl Page<'_> {
         Some(span(run))
     }
 
+    /// Whether the run has written its account; one that goes on (`watch`, `live`) has only said whose folder it is.
+    fn is_accounted(&self) -> bool {
+        self.summary.get("rules").is_some()
+    }
+
     /// Findings that stand.
     fn open(&self) -> Vec<&Told> {
         self.told.iter().filter(|f| !f.closed).collect()
@@ -144,7 +149,7 @@ impl Page<'_> {
     fn steps(&self) -> Vec<Step<'_>> {
         let mut out = Vec::new();
         for (s, story) in self.stories.iter().take(MOST_STORIES).enumerate() {
-            for (n, findings) in steps(&self.of(story).0).into_iter().enumerate() {
+            for (n, findings) in by_weight(&self.of(story).0).into_iter().enumerate() {
                 let severity = findings.iter().map(|f| f.severity).max().unwrap_or(Severity::Informational);
                 out.push(Step { anchor: format!("s{}-{}", s + 1, n + 1), severity, findings });
             }
@@ -180,13 +185,16 @@ impl Page<'_> {
         let levels: Vec<String> = self.counts.iter().map(|(s, n)| format!("{n} {}", s.name())).collect();
         let others = match self.stories.len() {
             1 => String::new(),
-            n => format!(", and {} of less weight", many(n - 1, "other story")),
+            n => format!("; {} of less weight stand below", many(n - 1, "other story")),
         };
+        let from = if seconds_text(story.time.0) == seconds_text(story.time.1) { "At" } else { "From" };
+        let tell = if self.total == 1 { "it tells" } else { "they tell" };
         let who = format!(
-            "lidr made {} ({}), which tell of {}{others}.",
+            "{from} {} lidr made {} ({}): {tell} {}{others}.",
+            span(story.time),
             many(self.total, "finding"),
             levels.join(", "),
-            doing(&net, story, &all),
+            doing(&net, &all),
         );
         vec![who, in_order(&own), limits::sentence(self)]
     }
@@ -202,7 +210,7 @@ impl Page<'_> {
             String::new()
         };
         let when = self.looked_at().map_or_else(String::new, |when| format!(" from {when}"));
-        if self.summary.is_null() {
+        if !self.is_accounted() {
             return "The folder holds no finding, and the run has not written its summary: nothing can be said of what it looked at.".to_owned();
         }
         format!(
@@ -212,9 +220,15 @@ impl Page<'_> {
     }
 }
 
-/// Who did something to whom, from when to when.
-fn doing(net: &Net, story: &Story, all: &[&Told]) -> String {
-    let when = span(story.time);
+/// Steps, the most severe first, and then in the order of time.
+fn by_weight<'a>(findings: &[&'a Told]) -> Vec<Vec<&'a Told>> {
+    let mut all = steps(findings);
+    all.sort_by_cached_key(|step| step.first().map(|f| (std::cmp::Reverse(f.severity), f.key())));
+    all
+}
+
+/// What who did to whom.
+fn doing(net: &Net, all: &[&Told]) -> String {
     let most = net.nodes.iter().map(|n| n.severity).max();
     let names = |place: Place| -> Vec<String> {
         let all = net.at(place).filter(|n| n.named > 0 && Some(n.severity) == most);
@@ -228,17 +242,18 @@ fn doing(net: &Net, story: &Story, all: &[&Told]) -> String {
         (_, []) => listed(&hosts),
         _ => format!("{} (account {})", listed(&hosts), listed(&accounts)),
     };
-    let to = if destinations.is_empty() {
-        String::new()
-    } else {
-        format!(", and of what goes to {}", listed(&destinations))
+    let on = listed(&systems);
+    let to = match (destinations.is_empty(), by.is_empty() && on.is_empty()) {
+        (true, _) => String::new(),
+        (false, true) => format!("what goes to {}", listed(&destinations)),
+        (false, false) => format!(", and what goes to {}", listed(&destinations)),
     };
-    let on = if systems.is_empty() { String::new() } else { listed(&systems) };
     match (by.is_empty(), on.is_empty()) {
-        (false, false) => format!("what {by} did at {on}{to}, {when}"),
-        (false, true) => format!("what {by} did{to}, {when}"),
-        (true, false) => format!("what happened at {on}{to}, {when}"),
-        (true, true) => format!("{}, {when}", escaped(&Names::of(all.iter().copied()).subject(all))),
+        (false, false) => format!("what {by} did at {on}{to}"),
+        (false, true) => format!("what {by} did{to}"),
+        (true, false) => format!("what happened at {on}{to}"),
+        (true, true) if to.is_empty() => format!("of {}", escaped(&Names::of(all.iter().copied()).subject(all))),
+        (true, true) => to,
     }
 }
 
@@ -255,9 +270,8 @@ fn listed(names: &[String]) -> String {
 
 /// What was found, one after the other: of many steps the most severe.
 fn in_order(own: &[&Told]) -> String {
-    let mut all = steps(own);
+    let mut all = by_weight(own);
     let total = all.len();
-    all.sort_by_cached_key(|step| step.first().map(|f| (std::cmp::Reverse(f.severity), f.key())));
     all.truncate(MOST_NAMED);
     all.sort_by_cached_key(|step| step.first().map(|f| f.key()));
     let one = |step: &Vec<&Told>| {

@@ -37,12 +37,16 @@ pub(super) fn repeat(page: &Page<'_>) -> String {
     ]));
     out.push_str(&inputs(page.summary));
     out.push_str(&rules(page));
+    let folder = quoted(page.folder);
+    let commands = [
+        format!("lidr explain ID --from {folder} --site SITE"),
+        format!("lidr evidence ID --from {folder} --site SITE --file EVIDENCE.tar.zst"),
+        "lidr evidence verify EVIDENCE.tar.zst".to_owned(),
+    ];
+    let commands: Vec<String> = commands.iter().map(|c| escaped(c)).collect();
     out.push_str(&format!(
         "<h3>One finding in full, and as evidence</h3>\n<pre class=\"code\">{}</pre>\n",
-        escaped(&format!(
-            "lidr explain ID --from {folder} --site SITE\nlidr evidence ID --from {folder} --site SITE --file EVIDENCE.tar.zst\nlidr evidence verify EVIDENCE.tar.zst",
-            folder = quoted(page.folder)
-        ))
+        commands.join("\n")
     ));
     out
 }

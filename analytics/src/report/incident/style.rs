@@ -23,11 +23,11 @@ article.is-critical{border-left-color:var(--bad)}article.is-high{border-left-col
 .wide{overflow-x:auto;margin:.6rem 0 1rem}figure{margin:.6rem 0 1rem}figcaption{color:var(--soft);font-size:.9rem}\
 table{border-collapse:collapse;width:100%;font-size:.9rem}caption{text-align:left;font-weight:600;padding:.2rem 0 .4rem}\
 th,td{text-align:left;vertical-align:top;padding:.35rem .6rem .35rem 0;border-bottom:1px solid var(--line)}thead th{font-size:.8rem;color:var(--soft);border-bottom:2px solid var(--ink)}\
-tbody th{font-weight:400}.t{white-space:nowrap;font-variant-numeric:tabular-nums}\
+tbody th{font-weight:400}td .code,th .code{overflow-wrap:break-word}.t{white-space:nowrap;font-variant-numeric:tabular-nums}\
 code,.code{font:.84em/1.4 ui-monospace,'DejaVu Sans Mono',monospace;overflow-wrap:anywhere}pre.code{white-space:pre-wrap;background:var(--shade);padding:.7rem .9rem;border-radius:.3rem;margin:.5rem 0}\
 dl.facts{display:grid;grid-template-columns:max-content minmax(0,1fr);gap:.25rem .9rem;margin:.5rem 0}dl.facts dt{color:var(--soft);font-size:.9rem}dl.facts dd{margin:0}\
 .note{background:var(--oddbg);border-left:4px solid #b59b1d;padding:.5rem .9rem;max-width:46rem}\
-svg{display:block;width:100%;height:auto;min-width:44rem}svg text{font-family:system-ui,'DejaVu Sans',sans-serif;fill:var(--ink)}svg .name{font-family:ui-monospace,'DejaVu Sans Mono',monospace;font-size:12px;font-weight:600}\
+svg{display:block;width:100%;height:auto}svg text{font-family:system-ui,'DejaVu Sans',sans-serif;fill:var(--ink)}svg .name{font-family:ui-monospace,'DejaVu Sans Mono',monospace;font-size:12px;font-weight:600}\
 svg .sub{font-size:10.5px;fill:var(--soft)}svg .head{font-size:12px;font-weight:600;fill:var(--soft)}svg .code{font-family:ui-monospace,'DejaVu Sans Mono',monospace;font-size:11px}\
 svg .box{fill:#fff;stroke:#5b6673;stroke-width:1.2}svg .box.is-critical{stroke:#8c1310;stroke-width:2.2}svg .box.is-high{stroke:#b4610f;stroke-width:1.8}svg .more{fill:none;stroke:#5b6673;stroke-dasharray:4 3}\
 svg .edge{fill:none;stroke:#5b6673;stroke-width:1.3}svg .edge.is-critical{stroke:#8c1310;stroke-width:1.8}svg .edge.is-high{stroke:#b4610f;stroke-width:1.6}svg .tag{fill:#fff}\
@@ -35,6 +35,6 @@ svg .grid{stroke:#d3d9e0;stroke-width:1}svg .mark{fill:#5b6673}svg .mark.is-crit
 @media (max-width:40rem){dl.facts{grid-template-columns:minmax(0,1fr)}dl.facts dd{margin-bottom:.4rem}article{padding:.7rem .8rem}h1{font-size:1.6rem}}\n\
 @media print{@page{size:A4;margin:16mm 15mm 18mm;@bottom-right{content:\"Page \" counter(page) \" of \" counter(pages);font-size:8pt;color:#4a5563}\
 @bottom-left{content:\"lidr incident report\";font-size:8pt;color:#4a5563}}\
-html{font-size:10.5pt}body{max-width:none;padding:0}nav,.skip{display:none}.lead p{font-size:1.05rem}h2{break-after:avoid;margin-top:1.8rem}h3,h4,h5,caption{break-after:avoid}\
-.wide{overflow:visible}svg{min-width:0}tr,figure,li,.note,dl.facts>*{break-inside:avoid}thead{display:table-header-group}article{break-inside:auto}a{color:inherit;text-decoration:none}\
+html{font-size:10.5pt}body{max-width:none;padding:0}nav,.skip{display:none}.lead p{font-size:1.05rem}h2{break-after:avoid;margin-top:1.8rem}h3,h4,h5,caption,thead,thead tr{break-after:avoid}\
+.wide{overflow:visible}td .code,th .code{overflow-wrap:anywhere}svg{min-width:0!important}tr,figure,li,.note,dl.facts{break-inside:avoid}thead{display:table-header-group}article{break-inside:auto}a{color:inherit;text-decoration:none}\
 *{-webkit-print-color-adjust:exact;print-color-adjust:exact}}";
