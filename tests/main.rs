@@ -14,6 +14,8 @@ mod custody;
 #[cfg(test)]
 mod dashboards;
 #[cfg(test)]
+mod docs;
+#[cfg(test)]
 mod edges;
 #[cfg(test)]
 mod evidence;

@@ -72,6 +72,9 @@ enum Item {
     Lane(usize),
 }
 
+/// The height of a line's other end, the line, and whether it leaves here.
+type Port = (i32, usize, bool);
+
 const fn width(place: Place) -> i32 {
     match place {
         Place::Account => 124,
@@ -204,7 +207,7 @@ impl<'a> Draft<'a> {
         for ((items, place), height) in self.items.iter().zip(&self.places).zip(&heights) {
             let mut y = HEAD + (inner - height) / 2;
             for item in items {
-                if let (Item::Node(i), true) = (item, true)
+                if let Item::Node(i) = item
                     && let Some(node) = self.net.nodes.get(*i)
                 {
                     boxes.push(Drawn { node, x, y, width: width(*place) });
@@ -303,7 +306,7 @@ impl<'a> Draft<'a> {
         let y = |node: usize| {
             self.column.get(&node).and_then(|c| middle.get(&(*c, Item::Node(node)))).copied().unwrap_or_default()
         };
-        let mut sides: BTreeMap<(usize, bool), Vec<(i32, usize, bool)>> = BTreeMap::new();
+        let mut sides: BTreeMap<(usize, bool), Vec<Port>> = BTreeMap::new();
         for (e, edge) in self.edges.iter().enumerate() {
             let (from, to) = self.ends(e);
             sides.entry((edge.from, from <= to)).or_default().push((y(edge.to), e, true));

@@ -29,6 +29,9 @@ const MOST_STORIES: usize = 12;
 /// Steps that a sentence names.
 const MOST_NAMED: usize = 6;
 
+/// What a page without findings must say.
+const CLEAN: &str = "That is no statement that the network is clean.";
+
 /// What a report is made of.
 #[derive(Debug)]
 pub struct Incident {
@@ -178,7 +181,9 @@ impl Page<'_> {
 
     /// Three of them: who and when, what in which order, what is not known.
     fn sentences(&self) -> Vec<String> {
-        let Some(story) = self.stories.first() else { return vec![self.nothing(), limits::sentence(self)] };
+        let Some(story) = self.stories.first() else {
+            return vec![self.nothing(), limits::sentence(self), CLEAN.to_owned()];
+        };
         let (own, explained) = self.of(story);
         let all: Vec<&Told> = own.iter().chain(&explained).copied().collect();
         let net = Net::of(&all);

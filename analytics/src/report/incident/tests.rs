@@ -186,7 +186,11 @@ fn without_findings_it_says_what_was_looked_at() {
         ),
         "{text}"
     );
-    assert!(text.contains("There are no findings") && text.contains("needs site table warrants"));
+    assert!(
+        text.contains("no statement that the network is clean")
+            && text.contains("There are no findings")
+            && text.contains("needs site table warrants")
+    );
     let nothing = page(&[], &Value::Null);
     assert!(nothing.contains("has not written its summary") && !nothing.contains("found nothing"), "{nothing}");
     balanced(&nothing).unwrap();
