@@ -32,7 +32,7 @@ const SHORT: usize = 8;
 /// The stories of these findings; empty where there are none. Colour where the caller knows that it is a terminal.
 #[must_use]
 pub fn digest(kept: Kept, colour: bool) -> String {
-    let left_out = kept.left_out();
+    let (left_out, uncounted) = (kept.left_out(), kept.uncounted);
     let told = kept.told();
     let all = stories(&told);
     let screen = Screen { told: &told, colour };
@@ -62,6 +62,9 @@ pub fn digest(kept: Kept, colour: bool) -> String {
     let closed = told.iter().filter(|f| f.closed).count();
     if closed > 0 {
         lines.push(format!("{} closed: what came later explained it", many(closed, "finding")));
+    }
+    if uncounted > 0 {
+        lines.push(format!("… and {uncounted} lines of findings that are not even counted"));
     }
     if lines.last().is_some_and(String::is_empty) {
         lines.pop();
@@ -149,7 +152,7 @@ impl<'a> Screen<'a> {
         let level = self.shaded(first.severity, &format!("{:<8}", first.severity.name()));
         let title = short(&first.title, row.width);
         let times = if step.len() > 1 { format!(" ×{}", step.len()) } else { String::new() };
-        let by = |f: &&&Told| step.iter().any(|s| f.absorbed_by.as_deref() == Some(s.uid.as_str()));
+        let by = |f: &&&Told| f.absorbed_by.as_deref().is_some_and(|uid| step.iter().any(|s| s.uid == uid));
         let explains: Vec<&Told> = row.all.iter().filter(by).copied().collect();
         let explains = if explains.is_empty() { String::new() } else { format!("  with {}", codes(&explains)) };
         let pending = if first.pending { "  not confirmed yet" } else { "" };

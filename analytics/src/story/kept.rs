@@ -19,6 +19,8 @@ pub struct Kept {
     whole: BTreeMap<String, Told>,
     order: BTreeSet<(Severity, Reverse<i64>, String)>,
     counted: BTreeMap<String, Severity>,
+    /// How many of each severity, so that a run may ask with every finding.
+    by_severity: BTreeMap<Severity, usize>,
     most: usize,
     /// Lines of findings beyond any bound.
     pub uncounted: u64,
@@ -32,7 +34,14 @@ impl Default for Kept {
 
 impl Kept {
     pub(crate) fn of_at_most(most: usize) -> Self {
-        Self { whole: BTreeMap::new(), order: BTreeSet::new(), counted: BTreeMap::new(), most, uncounted: 0 }
+        Self {
+            whole: BTreeMap::new(),
+            order: BTreeSet::new(),
+            counted: BTreeMap::new(),
+            by_severity: BTreeMap::new(),
+            most,
+            uncounted: 0,
+        }
     }
 
     /// Takes a line; a later one of the same finding stands for the earlier one.
@@ -41,7 +50,11 @@ impl Kept {
             self.uncounted += 1;
             return;
         }
-        self.counted.insert(told.uid.clone(), told.severity);
+        let before = self.counted.insert(told.uid.clone(), told.severity);
+        if let Some(n) = before.and_then(|severity| self.by_severity.get_mut(&severity)) {
+            *n -= 1;
+        }
+        *self.by_severity.entry(told.severity).or_default() += 1;
         if let Some(before) = self.whole.remove(&told.uid) {
             self.order.remove(&place(&before));
         }
@@ -69,8 +82,7 @@ impl Kept {
     /// How many came of each severity, the greatest first; those of which there are none are left out.
     #[must_use]
     pub fn by_severity(&self) -> Vec<(Severity, usize)> {
-        let count = |s: &Severity| self.counted.values().filter(|v| *v == s).count();
-        Severity::ALL.iter().rev().map(|s| (*s, count(s))).filter(|(_, n)| *n > 0).collect()
+        self.by_severity.iter().rev().map(|(s, n)| (*s, *n)).filter(|(_, n)| *n > 0).collect()
     }
 
     /// Findings that came and are not kept.
