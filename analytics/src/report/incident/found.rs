@@ -167,7 +167,7 @@ fn proofs(page: &Page<'_>, step: &[&Told]) -> String {
     if rows.is_empty() {
         return "<p>No packet and no line proves it: it rests on what was not seen.</p>\n".to_owned();
     }
-    let mut out = table("Evidence", &["Where", "From", "To", "By"], &rows);
+    let mut out = table("Evidence", &["Where", "From", "To", "Protocol"], &rows);
     if one.evidences.len() > rows.len() {
         let more = one.evidences.len() - rows.len();
         out.push_str(&format!(
