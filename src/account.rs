@@ -33,10 +33,37 @@ pub(crate) fn summary(verb: &str, judging: &Judging, workers: usize, started: In
             "version": env!("CARGO_PKG_VERSION"),
             "workers": workers,
             "key_id": judging.key_id,
+            "site_hash": judging.site_hash(),
+            "command": command(std::env::args_os()),
         }),
     );
     all
 }
+
+/// The command line, so that the run can be repeated; of `-X NAME=VALUE` the value is left out, for it may be a password.
+fn command(words: impl Iterator<Item = std::ffi::OsString>) -> Vec<String> {
+    let mut out: Vec<String> = Vec::new();
+    for word in words.take(MOST_WORDS) {
+        let word = word.to_string_lossy().into_owned();
+        let property = match out.last() {
+            Some(last) if last == "-X" => Some(word.as_str()),
+            _ => word.strip_prefix("-X").filter(|rest| !rest.is_empty()),
+        };
+        let hidden = property.and_then(|p| p.split_once('=')).map(|(name, _)| format!("{name}=…"));
+        out.push(match hidden {
+            Some(hidden) if word.starts_with("-X") => format!("-X{hidden}"),
+            Some(hidden) => hidden,
+            None => word,
+        });
+    }
+    if let Some(program) = out.first_mut() {
+        "lidr".clone_into(program);
+    }
+    out
+}
+
+/// Words of a command line that are written down.
+const MOST_WORDS: usize = 1_000;
 
 /// Adds fields to an object; a field that is there gets the new value and keeps its place.
 pub(crate) fn put(to: &mut Value, more: Value) {
@@ -116,7 +143,16 @@ fn rules(rules: &Value) -> Vec<String> {
     let partly = if partly.is_empty() { String::new() } else { format!(", {} not in all windows", partly.len()) };
     let (loaded, evaluated) = (at(rules, "loaded"), at(rules, "evaluated"));
     let head = format!("rules     {loaded} loaded, {evaluated} evaluated, {} not evaluated{partly}", wholly.len());
-    let each = not.iter().map(|rule| format!("          {}: {}", plain(at(rule, "code")), plain(at(rule, "reason"))));
+    // By reason, in the order of the codes: without a site folder one reason has a dozen of them.
+    let mut by_reason: Vec<(String, Vec<String>)> = Vec::new();
+    for rule in not {
+        let (code, reason) = (plain(at(rule, "code")), plain(at(rule, "reason")));
+        match by_reason.iter_mut().find(|(known, _)| *known == reason) {
+            Some((_, codes)) => codes.push(code),
+            None => by_reason.push((reason, vec![code])),
+        }
+    }
+    let each = by_reason.into_iter().map(|(reason, codes)| format!("          {}: {reason}", codes.join(", ")));
     std::iter::once(head).chain(each).collect()
 }
 
@@ -144,6 +180,7 @@ mod tests {
             "rows": { "flow": 3, "dns": 0 }, "late": 2, "dropped": { "memory": 1 }, "findings": { "high": 0 },
             "rules": { "loaded": 3, "evaluated": 2, "not_evaluated": [
                 { "code": "LI-01", "reason": "needs site table warrants", "partly": false },
+                { "code": "LI-02", "reason": "needs site table warrants", "partly": false },
                 { "code": "LI-15", "reason": "suspended in 3 of 40 windows: sensor tap1 was blind (AF-08)", "partly": true },
             ] },
         });
@@ -152,8 +189,8 @@ mod tests {
             "rows      flow 3\n",
             "dropped   memory 1\n",
             "late      2 rows",
-            "          LI-01: needs site table warrants\n",
-            "3 loaded, 2 evaluated, 1 not evaluated, 1 not in all windows\n",
+            "          LI-01, LI-02: needs site table warrants\n          LI-15: suspended",
+            "3 loaded, 2 evaluated, 2 not evaluated, 1 not in all windows\n",
             "findings  none\n",
         ] {
             assert!(text.contains(line), "{text}");
@@ -177,6 +214,23 @@ mod tests {
             lines(&all)
         );
         assert!(!lines(&json!({ "records": { "read": 0 } })).contains("records"));
+    }
+
+    #[test]
+    fn a_command_keeps_its_words_but_for_values_of_properties() {
+        let words = [
+            "/usr/bin/lidr",
+            "watch",
+            "-X",
+            "sasl.password=secret",
+            "-Xsasl.username=me",
+            "-X",
+            "broken",
+            "--site",
+            "s=1",
+        ];
+        let told = command(words.iter().map(Into::into));
+        assert_eq!(told.join(" "), "lidr watch -X sasl.password=… -Xsasl.username=… -X broken --site s=1");
     }
 
     #[test]

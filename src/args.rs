@@ -150,6 +150,16 @@ pub(crate) struct Replay {
     /// Put the SHA-256 of each input file into summary.json (costs as much as decoding)
     #[arg(long)]
     pub(crate) hash: bool,
+    #[command(flatten)]
+    pub(crate) show: Show,
+}
+
+/// How findings are told by verbs that end.
+#[derive(Clone, Copy, Debug, Args)]
+pub(crate) struct Show {
+    /// Print every finding in full as it is made, instead of the stories that they make, on one screen at the end
+    #[arg(long)]
+    pub(crate) all: bool,
 }
 
 /// Which findings are written.
@@ -263,6 +273,8 @@ pub(crate) struct Hunt {
     pub(crate) sql_file: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) range: Range,
+    #[command(flatten)]
+    pub(crate) show: Show,
 }
 
 /// `lidr rules`

@@ -12,6 +12,19 @@ pub(crate) enum Report {
     Certification(Certification),
     /// The state of every tap: register, administration functions, elements and product on the wire, reconciled
     Taps(Taps),
+    /// What happened, as one page to hand over: stories, timeline, who touched what, evidence, what could not be seen
+    Incident(Incident),
+}
+
+/// `lidr report incident`
+#[derive(Debug, Args)]
+pub(crate) struct Incident {
+    /// Output folder of replay, live, watch or hunt
+    #[arg(long, value_name = "DIR")]
+    pub(crate) from: PathBuf,
+    /// Write the page here; into a folder as `report.html`
+    #[arg(long, value_name = "FILE")]
+    pub(crate) html: PathBuf,
 }
 
 /// `lidr report taps`

@@ -44,6 +44,7 @@ fn next(capture: &Path, site: &Path, found: &Path) -> String {
         "\nLook at next:\n\
          - the findings as OCSF lines with frame numbers: {found}/findings.ndjson\n\
          - one of them in full, by the id above:         lidr explain ID --from {found} --site {site}\n\
+         - all of it as a page to hand over:            lidr report incident --from {found} --html report.html\n\
          - the packets themselves, by frame number:       {capture}\n\
          - what the carrier told lidr about itself:       {site}\n\
          - why a rule fires and what it cannot see:       lidr rules show LI-01\n\

@@ -122,8 +122,10 @@ impl Folder {
 pub(crate) fn put(path: &Path, octets: &[u8], mode: u32) -> anyhow::Result<()> {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let temporary = path.with_file_name(format!(".{name}.tmp"));
+    // A file of that name is what a run that was cut off left, or somebody's link: neither is written into.
+    drop(fs::remove_file(&temporary));
     let mut options = OpenOptions::new();
-    options.create(true).write(true).truncate(true).mode(mode);
+    options.create_new(true).write(true).mode(mode);
     let written = options.open(&temporary).and_then(|mut file| {
         file.write_all(octets)?;
         file.sync_all()

@@ -28,8 +28,15 @@ pub(crate) fn run(args: &Hunt, quiet: bool) -> anyhow::Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     let mut judging = Judging::start(&args.judge, args.range, &key, site, None)?;
-    let read = lake.read(&mut Taker(&mut judging))?;
-    judging.finish(read.end)?;
+    if !args.show.all {
+        judging.outputs.group();
+    }
+    let done = lake.read(&mut Taker(&mut judging)).map_err(anyhow::Error::from);
+    let done = done.and_then(|read| judging.finish(read.end).map(|()| read));
+    if done.is_err() {
+        judging.outputs.tell()?;
+    }
+    let read = done?;
     let input =
         json!({ "path": args.lake, "size": read.size, "files": read.files, "first": read.first, "last": read.last });
     let summary = account::summary("hunt", &judging, 1, started, json!({ "inputs": [input], "lake": args.lake }));

@@ -252,6 +252,11 @@ impl Judging {
         self.outputs.write(&inside)
     }
 
+    /// Which copy of the site judges.
+    pub(crate) fn site_hash(&self) -> &str {
+        self.engine.site().hash()
+    }
+
     /// What the engine did.
     pub(crate) fn stats(&self) -> EngineStats {
         self.engine.stats()

@@ -15,6 +15,7 @@ mod explain;
 mod folder;
 mod hear;
 mod hunt;
+mod incident;
 mod inputs;
 mod judge;
 mod key;

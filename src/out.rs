@@ -1,14 +1,18 @@
 //! Where findings go: standard output and the output folder.
 //!
-//! Standard output carries findings only. On a terminal the progress bar makes way for them.
+//! Standard output carries findings only: one by one as they are made (`watch`, `live`, `--all`, `--format json`), or at the end of a
+//! run that ends, by story and on one screen. On a terminal the progress bar makes way for them.
 use std::{
     io::{self, IsTerminal, Write},
     process::ExitCode,
 };
 
-use anyhow::Context;
+use anyhow::{Context, anyhow};
 use indicatif::ProgressBar;
-use lidr_analytics::{Finding, Site, output};
+use lidr_analytics::{
+    Finding, Site, output,
+    story::{Kept, Told},
+};
 use lidr_schema::finding::Severity;
 
 pub(crate) use crate::folder::Own;
@@ -23,6 +27,8 @@ use crate::{
 pub(crate) struct Outputs {
     folder: Option<Folder>,
     shape: Shape,
+    /// Findings that are told at the end, where they are not told one by one.
+    grouped: Option<Kept>,
     colour: bool,
     fail_on: Option<Severity>,
     failed: bool,
@@ -38,12 +44,26 @@ impl Outputs {
         Ok(Self {
             folder: judge.out.as_deref().map(|dir| Folder::open(dir, judge.force, own)).transpose()?,
             shape: judge.format,
+            grouped: None,
             colour: io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none(),
             fail_on: judge.fail_on,
             failed: false,
             bar: ProgressBar::hidden(),
             seen: Default::default(),
         })
+    }
+
+    /// Text for people comes at the end, by story, instead of one by one.
+    pub(crate) fn group(&mut self) {
+        self.grouped = (self.shape == Shape::Text).then(Kept::default);
+    }
+
+    /// Tells what was kept for the end.
+    pub(crate) fn tell(&mut self) -> anyhow::Result<()> {
+        match self.grouped.take() {
+            Some(kept) => self.print(&output::digest(kept, self.colour)),
+            None => Ok(()),
+        }
     }
 
     /// Keeps a copy of the site that judges from now on.
@@ -63,15 +83,24 @@ impl Outputs {
         let most = self.seen.entry(finding.uid.clone()).or_insert(finding.severity);
         *most = finding.severity.max(*most);
         self.failed |= self.fail_on.is_some_and(|level| finding.severity >= level);
-        let line = finding.to_json().to_string();
+        let value = finding.to_json();
+        let line = value.to_string();
         if let Some(folder) = &mut self.folder {
             folder.copies.refer(&finding.lidr.site_hash)?;
             folder.append(&line)?;
         }
-        let text = match self.shape {
-            Shape::Json => format!("{line}\n"),
-            Shape::Text => output::text(finding, self.colour),
-        };
+        if let Some(kept) = &mut self.grouped {
+            kept.take(Told::read(&value).map_err(|lacks| anyhow!("a finding of {}: {lacks}", finding.code))?);
+            self.bar.set_message(in_short(&kept.by_severity()));
+            return Ok(());
+        }
+        match self.shape {
+            Shape::Json => self.print(&format!("{line}\n")),
+            Shape::Text => self.print(&output::text(finding, self.colour)),
+        }
+    }
+
+    fn print(&self, text: &str) -> anyhow::Result<()> {
         match self.bar.suspend(|| io::stdout().write_all(text.as_bytes())) {
             // Whoever reads has seen enough (`lidr replay … | head`): the folder still gets everything.
             Err(e) if e.kind() == io::ErrorKind::BrokenPipe => Ok(()),
@@ -91,18 +120,41 @@ impl Outputs {
         Severity::ALL.iter().map(|s| (s.name().to_owned(), serde_json::json!(count(*s)))).collect()
     }
 
-    /// The end of a run: its summary into the output folder and, unless `quiet`, to standard error; the exit status.
-    pub(crate) fn end(&self, summary: &serde_json::Value, quiet: bool) -> anyhow::Result<ExitCode> {
+    /// The end of a run: what was kept for it, its summary into the output folder and, unless `quiet`, to standard error; the exit status.
+    pub(crate) fn end(&mut self, summary: &serde_json::Value, quiet: bool) -> anyhow::Result<ExitCode> {
         if let Some(folder) = &self.folder {
             folder.summary(summary)?;
             folder.copies.end()?;
         }
+        let grouped = self.grouped.is_some();
+        self.tell()?;
         if !quiet {
             account::tell(summary)?;
+            let mut said = String::new();
             if let Some(folder) = &self.folder {
-                writeln!(io::stderr(), "written   {}", folder.dir.display())?;
+                said.push_str(&format!("written   {}\n", folder.dir.display()));
             }
+            if grouped && !self.seen.is_empty() {
+                said.push_str(&self.next());
+            }
+            io::stderr().write_all(said.as_bytes())?;
         }
         Ok(if self.failed { ExitCode::from(1) } else { ExitCode::SUCCESS })
     }
+
+    /// What to do with findings of which a screen shows the least.
+    fn next(&self) -> String {
+        let Some(folder) = &self.folder else {
+            return "next      --all prints each finding in full, --out DIR keeps them for `lidr explain` and `lidr report incident`\n".to_owned();
+        };
+        let dir = folder.dir.display();
+        format!(
+            "next      lidr explain ID --from {dir}\n          lidr report incident --from {dir} --html report.html\n"
+        )
+    }
+}
+
+/// How many of which severity, for a line that has little room.
+fn in_short(counts: &[(Severity, usize)]) -> String {
+    counts.iter().map(|(s, n)| format!("{n} {}", s.name())).collect::<Vec<_>>().join(", ")
 }

@@ -58,8 +58,16 @@ pub(crate) fn run(args: &Replay, quiet: bool) -> anyhow::Result<ExitCode> {
     let opened = open(args, sensors, &sources, &key)?;
     let mut judging = Judging::start(&args.judge, args.range, &key, site, None)?;
     judging.outputs.bar = bar.clone();
-    let summaries = decode_and_judge(args, opened, &key, &mut judging, &bar)?;
+    if !args.show.all {
+        judging.outputs.group();
+    }
+    let done = decode_and_judge(args, opened, &key, &mut judging, &bar);
     bar.finish_and_clear();
+    if done.is_err() {
+        // What was found until then is not lost with the run.
+        judging.outputs.tell()?;
+    }
+    let summaries = done?;
     let mut own = Summary::merged(&summaries);
     if args.hash {
         own.inputs.iter_mut().try_for_each(InputSummary::hash)?;
@@ -169,7 +177,7 @@ fn bar(sensors: &BTreeMap<String, Vec<Input>>, quiet: bool) -> ProgressBar {
         return ProgressBar::hidden();
     }
     let bar = ProgressBar::new(total);
-    if let Ok(style) = ProgressStyle::with_template("{bar:40} {bytes}/{total_bytes} {bytes_per_sec} {eta}") {
+    if let Ok(style) = ProgressStyle::with_template("{bar:40} {bytes}/{total_bytes} {bytes_per_sec} {eta} {msg}") {
         bar.set_style(style);
     }
     bar

@@ -1,13 +1,11 @@
 //! `lidr report taps`: what stands at one moment, from an output folder that has a lake.
 use std::{
-    fs::{self, OpenOptions},
-    io::Write,
-    os::unix::fs::OpenOptionsExt,
+    fs,
     path::{Path, PathBuf},
     process::ExitCode,
 };
 
-use anyhow::{Context, bail};
+use anyhow::bail;
 use lidr_analytics::{Site, lake::Lake, report, site};
 use lidr_schema::Key;
 use serde_json::Value;
@@ -15,7 +13,7 @@ use serde_json::Value;
 use crate::{
     args_report::{Look, Taps},
     case::enclave,
-    copies, explain, key, rules,
+    copies, explain, folder, key, rules,
 };
 
 pub(crate) fn run(args: &Taps) -> anyhow::Result<ExitCode> {
@@ -44,7 +42,7 @@ pub(crate) fn run(args: &Taps) -> anyhow::Result<ExitCode> {
         None => explain::print(&text)?,
         Some(out) => {
             let path = if out.is_dir() { out.join(format!("taps.{}", args.format.ending())) } else { out.clone() };
-            write(&path, &text)?;
+            folder::put(&path, text.as_bytes(), 0o600)?;
             tracing::info!("{}: {}", path.display(), taps.counts());
         }
     }
@@ -86,17 +84,4 @@ fn lake_of(from: &Path) -> PathBuf {
     let told = summary.as_ref().and_then(|s| s.get("lake")?.as_str()).map(PathBuf::from);
     let inside = [told, Some(from.join("lake"))].into_iter().flatten().find(|dir| dir.is_dir());
     inside.unwrap_or_else(|| from.to_owned())
-}
-
-/// Under a temporary name first: nobody reads half a report.
-fn write(path: &Path, text: &str) -> anyhow::Result<()> {
-    let named = || path.display().to_string();
-    let mut temporary = path.as_os_str().to_owned();
-    temporary.push(".tmp");
-    // A file of that name is what a run that was cut off left, or somebody's link: neither is written into.
-    drop(fs::remove_file(&temporary));
-    let mut options = OpenOptions::new();
-    let mut file = options.write(true).create_new(true).mode(0o600).open(&temporary).with_context(named)?;
-    file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).with_context(named)?;
-    fs::rename(&temporary, path).with_context(named)
 }

@@ -26,7 +26,8 @@ fn a_hunt_says_what_a_replay_says() {
     ok(["replay", &s.path("capture.pcap"), "--quiet", "--hash", "--lake", &lake, "--out", text(&replayed)]);
     let out = lidr(["hunt", "--lake", &lake, "--out", text(&hunted)]);
     let said = stderr(&out);
-    assert!(said.contains("not evaluated\n") && said.contains("LI-01: needs site table warrants"), "{said}");
+    assert!(said.contains("not evaluated\n") && said.contains("LI-01, LI-02, LI-03, "), "{said}");
+    assert!(said.contains(": needs site table warrants\n"), "by reason: {said}");
     assert!(said.contains("findings  ") && !said.contains("{\""), "{said}");
     let (hunt, replay) = (summary(&hunted), summary(&replayed));
     assert_eq!(hunt["rows"], replay["rows"], "{hunt}");
@@ -37,6 +38,9 @@ fn a_hunt_says_what_a_replay_says() {
     assert!(hunt["seconds"]["wall"].as_f64().unwrap() > 0.0 && hunt["inputs"][0]["files"].as_u64().unwrap() > 0);
     let sum = replay["inputs"][0]["sha256"].as_str().unwrap_or_default();
     assert_eq!(sum.len(), 64, "{replay}");
+    // What an incident report needs to say how the run is repeated.
+    assert_eq!((&replay["command"][0], &replay["command"][1]), (&"lidr".into(), &"replay".into()), "{replay}");
+    assert_eq!(replay["site_hash"], hunt["site_hash"], "no site, either way");
 }
 
 #[test]

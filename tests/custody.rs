@@ -105,6 +105,9 @@ fn no_output_of_any_scenario_holds_an_identifier_in_clear() {
         assert!(search_copies(&run.out.join("site"), &words) > 0, "{name}: no copy of the site was kept");
         let taps = ok(["report", "taps", "--from", &run.lake, "--site", &run.s.path("site"), "--format", "json"]);
         search(taps.as_bytes(), &both, &format!("{name}: the report of all taps"));
+        let page = run.s.path("incident.html");
+        ok(["report", "incident", "--from", run.out.to_str().unwrap(), "--html", &page]);
+        search(&fs::read(&page).unwrap(), &words, &format!("{name}: the incident report"));
         assert!(search_lake(run.lake.as_ref(), &words, &addresses, name) > 100, "{name}: the lake was not read");
     }
 }

@@ -6,6 +6,8 @@ mod bad_input;
 #[cfg(test)]
 mod captures;
 #[cfg(test)]
+mod chromium;
+#[cfg(test)]
 mod cli;
 #[cfg(test)]
 mod cluster;
@@ -16,9 +18,13 @@ mod dashboards;
 #[cfg(test)]
 mod disk_full;
 #[cfg(test)]
+mod docs;
+#[cfg(test)]
 mod edges;
 #[cfg(test)]
 mod evidence;
+#[cfg(test)]
+mod incident;
 #[cfg(test)]
 mod kafka_broker;
 #[cfg(test)]
@@ -57,6 +63,8 @@ mod sigma;
 mod silence;
 #[cfg(test)]
 mod site_changes;
+#[cfg(test)]
+mod terminal;
 #[cfg(test)]
 mod three_modes;
 #[cfg(test)]

@@ -37,8 +37,10 @@ pub mod snapshot;
 mod state;
 mod stats;
 mod stopwatch;
+pub mod story;
 pub mod time;
 pub mod udf;
+mod words;
 
 pub use cases::{CaseResult, check_rules, run_cases};
 pub use engine::{BrokerOrigin, Engine, EngineOptions};

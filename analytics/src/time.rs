@@ -13,6 +13,17 @@ pub fn seconds_text(micros: i64) -> String {
     time.strftime("%Y-%m-%d %H:%M:%S").to_string()
 }
 
+/// From when to when in UTC, each day once: `2026-11-24 03:12:00 to 03:15:00 UTC`.
+#[must_use]
+pub fn span((first, last): (i64, i64)) -> String {
+    let (from, to) = (seconds_text(first), seconds_text(last));
+    match (from == to, from.split_once(' '), to.split_once(' ')) {
+        (false, Some((a, _)), Some((b, clock))) if a == b => format!("{from} to {clock} UTC"),
+        (false, ..) => format!("{from} to {to} UTC"),
+        (true, ..) => format!("{from} UTC"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -23,5 +34,13 @@ mod tests {
         assert_eq!(micros % 1_000_000, 500_000);
         assert_eq!(seconds_text(micros), "2026-11-24 02:12:00");
         assert_eq!(parse_rfc3339("yesterday"), None);
+    }
+
+    #[test]
+    fn a_span_says_each_day_once() {
+        let second = 1_000_000;
+        assert_eq!(span((0, second / 2)), "1970-01-01 00:00:00 UTC");
+        assert_eq!(span((0, 61 * second)), "1970-01-01 00:00:00 to 00:01:01 UTC");
+        assert_eq!(span((0, 86_400 * second)), "1970-01-01 00:00:00 to 1970-01-02 00:00:00 UTC");
     }
 }

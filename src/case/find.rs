@@ -33,7 +33,12 @@ pub(super) fn find(dir: &Path, prefix: &str) -> anyhow::Result<Lines> {
     }
     let (mut found, mut others): (BTreeMap<String, Lines>, BTreeMap<String, String>) = Default::default();
     for path in files(dir)? {
-        read(&path, |line, finding| {
+        read(&path, |place, line, finding| {
+            // A run that was cut off may have left half a line.
+            let Ok(finding) = finding else {
+                tracing::warn!("{place}: not a finding, passed over");
+                return Ok(());
+            };
             let uid = text(&finding, "/finding_info/uid");
             let what = format!(
                 "{uid}  {:<6} {}",
@@ -47,6 +52,7 @@ pub(super) fn find(dir: &Path, prefix: &str) -> anyhow::Result<Lines> {
             } else if others.len() < MOST_LISTED {
                 others.insert(uid, what);
             }
+            Ok(())
         })?;
     }
     let many = found.len();
@@ -69,7 +75,7 @@ pub(super) fn find(dir: &Path, prefix: &str) -> anyhow::Result<Lines> {
 }
 
 /// The files of findings, the oldest first: those that `--rotate` kept, then the one at hand.
-fn files(dir: &Path) -> anyhow::Result<Vec<PathBuf>> {
+pub(crate) fn files(dir: &Path) -> anyhow::Result<Vec<PathBuf>> {
     let entries =
         fs::read_dir(dir).with_context(|| format!("{}: needed an output folder (--out of a run)", dir.display()))?;
     let is_kept = |name: &str| name.starts_with("findings-") && name.ends_with(".ndjson");
@@ -86,16 +92,21 @@ fn files(dir: &Path) -> anyhow::Result<Vec<PathBuf>> {
     Ok(out)
 }
 
-fn read(path: &Path, mut take: impl FnMut(String, Value)) -> anyhow::Result<()> {
+/// Gives each line of a file: where it is, its text, and what it says if it is JSON.
+pub(crate) fn read(
+    path: &Path,
+    mut take: impl FnMut(&str, String, serde_json::Result<Value>) -> anyhow::Result<()>,
+) -> anyhow::Result<()> {
     let place = || path.display().to_string();
     let file = BufReader::new(File::open(path).with_context(place)?);
-    // A run that was cut off may have left half a line, cut in the middle of a letter.
+    // A line may be cut in the middle of a letter.
     for (i, line) in file.split(b'\n').enumerate() {
         let line = String::from_utf8_lossy(&line.with_context(place)?).into_owned();
-        match serde_json::from_str(&line) {
-            Ok(finding) => take(line, finding),
-            Err(_) => tracing::warn!("{}:{}: not a finding, passed over", path.display(), i + 1),
+        if line.trim().is_empty() {
+            continue;
         }
+        let finding = serde_json::from_str(&line);
+        take(&format!("{}:{}", path.display(), i + 1), line, finding)?;
     }
     Ok(())
 }

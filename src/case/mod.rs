@@ -4,7 +4,7 @@
 //! who reads an explanation or packs evidence knows what it lacks. Where the site has changed since, the copy that the run kept stands
 //! in for it.
 pub(crate) mod enclave;
-mod find;
+pub(crate) mod find;
 pub(crate) mod matching;
 
 use std::{
@@ -149,7 +149,8 @@ pub(crate) fn place(evidence: &Value) -> Option<Place> {
     }
 }
 
-fn summary(dir: &Path) -> anyhow::Result<(Option<String>, Value)> {
+/// The summary of an output folder, as written and read; nothing and null where there is none.
+pub(crate) fn summary(dir: &Path) -> anyhow::Result<(Option<String>, Value)> {
     let path = dir.join("summary.json");
     if !path.exists() {
         return Ok((None, Value::Null));

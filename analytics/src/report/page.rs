@@ -1,7 +1,10 @@
 //! The taps as one HTML page that needs nothing beside itself, reads on a screen and prints on paper.
 //!
 //! States are words, and colours only repeat them; everything that came from a table or the wire is escaped.
-use super::taps::{State, Tap, Taps};
+use super::{
+    html::escaped,
+    taps::{State, Tap, Taps},
+};
 use crate::time::seconds_text;
 
 const STYLE: &str = "\
@@ -106,51 +109,15 @@ fn badge(state: State) -> String {
     format!("<b class=\"state {class}\">{}</b>", state.name())
 }
 
-fn escaped(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for letter in text.chars() {
-        match letter {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '"' => out.push_str("&quot;"),
-            '\'' => out.push_str("&#39;"),
-            other => out.push(other),
-        }
-    }
-    out
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::text::tests::report;
-
-    /// Tags in order, closed in the order they were opened; void ones apart.
-    fn balanced(page: &str) -> Result<usize, String> {
-        let (mut open, mut rows) = (Vec::new(), 0);
-        for part in page.split('<').skip(1) {
-            let (tag, _) = part.split_once('>').ok_or_else(|| format!("not closed: {part}"))?;
-            let name = tag.split_whitespace().next().unwrap_or_default();
-            match name.strip_prefix('/') {
-                _ if ["!DOCTYPE", "meta", "br"].contains(&name) => {}
-                Some(name) => match open.pop() {
-                    Some(last) if last == name => {}
-                    last => return Err(format!("</{name}> closes {last:?}")),
-                },
-                None => {
-                    rows += usize::from(name == "tr");
-                    open.push(name);
-                }
-            }
-        }
-        if open.is_empty() { Ok(rows) } else { Err(format!("open: {open:?}")) }
-    }
+    use crate::report::{html::tests::balanced, text::tests::report};
 
     #[test]
     fn the_page_is_well_formed_escaped_and_needs_nothing_else() {
         let page = report().html();
-        assert_eq!(balanced(&page), Ok(2 + State::ALL.len() + 2), "{page}");
+        assert_eq!(balanced(&page).map(|tags| tags["tr"]), Ok(2 + State::ALL.len() + 2), "{page}");
         assert!(
             page.contains("=cmd|&lt;pe1&gt;") && page.contains("a &quot;reason&quot;, with a comma &amp; &lt;b&gt;"),
             "{page}"

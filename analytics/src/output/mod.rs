@@ -1,5 +1,9 @@
-//! Findings as people read them.
+//! Findings as people read them: one by one as they are made, or the stories that they are part of, on one screen.
+mod digest;
+
 use std::{collections::BTreeMap, fmt::Write};
+
+pub use digest::digest;
 
 use lidr_schema::finding::{Activity, Evidence, Severity};
 
@@ -27,7 +31,7 @@ pub fn text(finding: &Finding, colour: bool) -> String {
         "{on}{:<8} {}{off}  {}{state}",
         finding.severity.name().to_uppercase(),
         finding.code,
-        finding.title
+        plain(&finding.title)
     );
     put(&mut out, "", &finding.message);
     put(&mut out, "when", &when(finding));
@@ -67,7 +71,7 @@ fn when(finding: &Finding) -> String {
 }
 
 /// Where it is proved: frame numbers by capture, lines of record files.
-fn places(evidences: &[Evidence]) -> String {
+pub(crate) fn places(evidences: &[Evidence]) -> String {
     let mut of_capture: BTreeMap<String, Vec<String>> = BTreeMap::new();
     let mut lines: Vec<String> = Vec::new();
     for evidence in evidences.iter().take(MOST_FRAMES) {
@@ -95,27 +99,34 @@ fn places(evidences: &[Evidence]) -> String {
 
 /// A labelled line, wrapped under its label.
 fn put(out: &mut String, label: &str, value: &str) {
-    let mut line = String::new();
-    let mut first = true;
-    let mut flush = |line: &mut String| {
-        if !line.is_empty() {
-            let _ = writeln!(out, "  {:<12} {line}", if first && !label.is_empty() { label } else { "" });
-            first = false;
-            line.clear();
-        }
-    };
-    // Names come from the wire: what would move a terminal's cursor is no letter of one.
-    let shown: String = value.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
-    for word in shown.split_whitespace() {
-        if line.len() + word.len() > WIDTH {
-            flush(&mut line);
-        }
-        if !line.is_empty() {
-            line.push(' ');
-        }
-        line.push_str(word);
+    for (i, line) in wrapped(value, WIDTH).into_iter().enumerate() {
+        let _ = writeln!(out, "  {:<12} {line}", if i == 0 { label } else { "" });
     }
-    flush(&mut line);
+}
+
+/// Words in lines of at most that many letters, but for a word that is longer.
+fn wrapped(text: &str, width: usize) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for word in plain(text).split_whitespace() {
+        match lines.last_mut().filter(|line| line.chars().count() + word.chars().count() < width) {
+            Some(line) => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            None => lines.push(word.to_owned()),
+        }
+    }
+    lines
+}
+
+/// Text without what would move a cursor or turn the direction of writing. Names come from the wire, and none has such letters.
+#[must_use]
+pub fn plain(text: &str) -> String {
+    let moves = |c: char| {
+        c.is_control()
+            || matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
+    };
+    text.chars().map(|c| if moves(c) { ' ' } else { c }).collect()
 }
 
 #[cfg(test)]
