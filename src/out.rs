@@ -10,12 +10,14 @@ use anyhow::Context;
 use indicatif::ProgressBar;
 use lidr_analytics::{Finding, Site, output};
 use lidr_schema::finding::Severity;
+use serde_json::json;
 
 pub(crate) use crate::folder::Own;
 use crate::{
     account,
     args::{Judge, Shape},
     folder::Folder,
+    log,
 };
 
 /// Takes findings as they are made.
@@ -100,7 +102,12 @@ impl Outputs {
         if !quiet {
             account::tell(summary)?;
             if let Some(folder) = &self.folder {
-                writeln!(io::stderr(), "written   {}", folder.dir.display())?;
+                let dir = folder.dir.display();
+                log::say(
+                    "INFO",
+                    &format!("written   {dir}\n"),
+                    json!({ "message": "written", "folder": dir.to_string() }),
+                )?;
             }
         }
         Ok(if self.failed { ExitCode::from(1) } else { ExitCode::SUCCESS })

@@ -78,14 +78,15 @@ fn found(out: &Path) -> Vec<Value> {
     if there { last_lines(out).into_values().collect() } else { Vec::new() }
 }
 
-struct Syslog {
-    dir: tempfile::TempDir,
+/// What `lidr live` reads and hears.
+pub(crate) struct Syslog {
+    pub(crate) dir: tempfile::TempDir,
     udp: u16,
     tcp: u16,
 }
 
 impl Syslog {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
         fs::create_dir_all(dir.path().join("rules")).unwrap();
         fs::create_dir_all(dir.path().join("site")).unwrap();
@@ -95,12 +96,21 @@ impl Syslog {
         Self { dir, udp, tcp }
     }
 
-    fn path(&self, name: &str) -> String {
+    pub(crate) fn path(&self, name: &str) -> String {
         self.dir.path().join(name).to_str().unwrap().to_owned()
     }
 
-    fn listeners(&self) -> Vec<String> {
+    pub(crate) fn listeners(&self) -> Vec<String> {
         vec!["--syslog".into(), format!("udp:{}", self.udp), "--syslog".into(), format!("tcp:127.0.0.1:{}", self.tcp)]
+    }
+
+    /// So many hosts configure the router, each of which is a finding.
+    pub(crate) fn configure(&self, hosts: u8) {
+        let udp = UdpSocket::bind("127.0.0.1:0").unwrap();
+        for host in 1..=hosts {
+            let line = CONFIGURED.replace("10.20.0.10", &format!("10.20.0.{host}"));
+            udp.send_to(format!("<189>29: *Mar  1 00:00:05.911: {line}").as_bytes(), ("127.0.0.1", self.udp)).unwrap();
+        }
     }
 
     /// A router's own line over UDP, what a relay makes of one over TCP, and a line of somebody else.

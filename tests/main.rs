@@ -2,6 +2,8 @@
 // The attributes tell the linter that helpers are tests, too.
 
 #[cfg(test)]
+mod alerting;
+#[cfg(test)]
 mod bad_input;
 #[cfg(test)]
 mod captures;
@@ -32,6 +34,8 @@ mod live;
 #[cfg(test)]
 mod live_wire;
 #[cfg(test)]
+mod logs;
+#[cfg(test)]
 mod ocsf;
 #[cfg(test)]
 mod outages;
@@ -39,6 +43,8 @@ mod outages;
 mod packaging;
 #[cfg(test)]
 mod postgres;
+#[cfg(test)]
+mod receiver;
 #[cfg(test)]
 mod records;
 #[cfg(test)]
@@ -61,3 +67,5 @@ mod site_changes;
 mod three_modes;
 #[cfg(test)]
 mod tree;
+#[cfg(test)]
+mod webhook;
