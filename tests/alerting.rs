@@ -10,6 +10,7 @@ use std::{
 use serde_json::Value;
 
 use crate::{
+    dashboards::queries,
     lidr::Process,
     live::{Running, Syslog},
     receiver::get,
@@ -91,9 +92,15 @@ fn json(port: u16, path: &str) -> Value {
     serde_json::from_str(&get(port, path)).unwrap_or_default()
 }
 
+/// What Prometheus answers to a query.
+fn ask(port: u16, query: &str) -> Value {
+    let encoded: String = query.bytes().map(|octet| format!("%{octet:02x}")).collect();
+    json(port, &format!("/api/v1/query?query={encoded}"))
+}
+
 /// The value of a metric as Prometheus has it.
 fn value(port: u16, query: &str) -> Result<String, String> {
-    let answer = json(port, &format!("/api/v1/query?query={query}"));
+    let answer = ask(port, query);
     let value = &answer["data"]["result"][0]["value"][1];
     value.as_str().map(str::to_owned).ok_or_else(|| answer.to_string())
 }
@@ -132,6 +139,12 @@ fn an_alert_of_prometheus_and_a_finding_of_lidr_arrive_at_alertmanager() {
     until("what is not there is known to be down", dir, || up("sensor").and_then(is("0")));
     let memory: f64 = value(of_prometheus, "lidr_resident_memory_bytes").unwrap().parse().unwrap();
     assert!(memory > 1e6, "{memory}");
+
+    // What Grafana asks for its panels, once it has put the time that is shown in the place of its variables.
+    for (panel, query) in queries() {
+        let answer = ask(of_prometheus, &query.replace("$__rate_interval", "1m").replace("$__range", "6h"));
+        assert_eq!(answer["status"], "success", "{panel}: {query}: {answer}");
+    }
 
     s.configure(1);
     running.until(|_| fs::metadata(format!("{out}/findings.ndjson")).is_ok_and(|m| m.len() > 0), "it is found");

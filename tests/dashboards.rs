@@ -16,6 +16,19 @@ fn known() -> BTreeSet<String> {
     metrics(&read("dashboards/metrics.txt".as_ref()))
 }
 
+/// Every query of a panel, with the panel's title.
+pub(crate) fn queries() -> Vec<(String, String)> {
+    let mut out = Vec::new();
+    for (name, board) in boards() {
+        for panel in board["panels"].as_array().unwrap() {
+            let named = format!("{name}: {}", panel["title"]);
+            let queries = panel["targets"].as_array().unwrap().iter().map(|t| t["expr"].as_str().unwrap().to_owned());
+            out.extend(queries.map(|query| (named.clone(), query)));
+        }
+    }
+    out
+}
+
 fn boards() -> Vec<(String, Value)> {
     let paths = files("dashboards/grafana", ".json");
     paths.iter().map(|p| (p.display().to_string(), serde_json::from_str(&read(p)).unwrap())).collect()
@@ -32,14 +45,10 @@ fn panels_and_alerts_name_metrics_that_are_served() {
     let known = known();
     assert!(known.len() > 15, "{known:?}");
     let mut shown = BTreeSet::new();
-    for (name, board) in boards() {
-        for panel in board["panels"].as_array().unwrap() {
-            for target in panel["targets"].as_array().unwrap() {
-                let named = metrics(target["expr"].as_str().unwrap());
-                assert!(!named.is_empty(), "{name}: `{}` asks for nothing of lidr", panel["title"]);
-                shown.extend(named);
-            }
-        }
+    for (panel, query) in queries() {
+        let named = metrics(&query);
+        assert!(!named.is_empty(), "{panel} asks for nothing of lidr");
+        shown.extend(named);
     }
     shown.extend(metrics(&read("dashboards/alerts.yml".as_ref())));
     let strange: Vec<_> = shown.difference(&known).collect();

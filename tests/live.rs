@@ -35,9 +35,15 @@ pub(crate) struct Running {
 impl Running {
     /// Starts it and waits until it hears.
     pub(crate) fn start(dir: &Path, args: &[&str]) -> Self {
+        Self::start_with(dir, args, &[])
+    }
+
+    /// The same with variables of its own.
+    pub(crate) fn start_with(dir: &Path, args: &[&str], variables: &[(&str, &str)]) -> Self {
         let log = dir.join("log");
         let mut command = Command::new(env!("CARGO_BIN_EXE_lidr"));
         command.args(args).env("LIDR_KEY", KEY).env_remove("LIDR_CONFIG").env("NO_COLOR", "1");
+        command.envs(variables.iter().copied());
         let child = command.stdout(Stdio::null()).stderr(File::create(&log).unwrap()).spawn().expect("lidr runs");
         let child = Process(child);
         let running = Self { child, log };

@@ -150,3 +150,35 @@ fn what_is_no_address_and_what_is_no_secret_is_refused_before_anything_is_made()
     }
     ok(["replay", &s.path("capture.pcap"), "--out", &out, "--quiet"]);
 }
+
+/// The certificate of the one is trusted, that of the other is not.
+#[test]
+fn a_receiver_over_tls_shows_who_it_is() {
+    let s = Syslog::new();
+    let (known, certificate) = Receiver::secure(|_| "200 OK");
+    let (stranger, _) = Receiver::secure(|_| "200 OK");
+    let trusted = s.path("trusted.pem");
+    fs::write(&trusted, certificate).unwrap();
+    let (out, site, rules) = (s.path("out"), s.path("site"), s.path("rules"));
+    let (to, wrong, listeners) = (
+        format!("https://noc:s3cret@127.0.0.1:{}/", known.port),
+        format!("https://127.0.0.1:{}/", stranger.port),
+        s.listeners(),
+    );
+    let how = ["live", "--no-builtin", "--rules", &rules, "--site", &site, "--out", &out];
+    let args: Vec<&str> = how
+        .into_iter()
+        .chain(["--webhook", &to, "--webhook", &wrong])
+        .chain(listeners.iter().map(String::as_str))
+        .collect();
+    let running = Running::start_with(s.dir.path(), &args, &[("SSL_CERT_FILE", &trusted)]);
+    s.configure(1);
+    running.until(|_| !known.posted().is_empty(), "it arrives");
+    running.until(|r| r.said().contains("is its certificate trusted?"), "it is said");
+    assert_eq!(known.posted()[0].header("authorization"), format!("Basic {}", STANDARD.encode("noc:s3cret")));
+    assert!(!running.said().contains("s3cret"));
+    running.end();
+    assert!(stranger.posted().is_empty());
+    let of = &summary(out.as_ref())["deliveries"]["webhook"];
+    assert_eq!((&of["delivered"], &of["left"]), (&1.into(), &1.into()));
+}
