@@ -1,4 +1,4 @@
-//! Findings as a receiver of webhooks gets them: each once, signed, again after an error; a receiver that is away holds nothing up.
+//! Findings as receivers get them: each once, signed, again after an error; a receiver that is away holds nothing up.
 use std::{collections::BTreeSet, fs, process::Command};
 
 use base64::{Engine, engine::general_purpose::STANDARD};
@@ -119,6 +119,7 @@ fn a_receiver_that_is_away_holds_nothing_up() {
     assert!(value("lidr_delivery_retries_total{output=\"webhook\"}") >= 1);
     assert!(value("lidr_resident_memory_bytes") > 1 << 20);
     running.until(|r| r.said().contains("were dropped, 2 wait already"), "it is said");
+    assert!(running.said().contains("findings go to http://127.0.0.1:"), "{}", running.said());
     // Within ten seconds, with exit status 0.
     running.end();
     let summary = summary(out.as_ref());
@@ -181,4 +182,36 @@ fn a_receiver_over_tls_shows_who_it_is() {
     assert!(stranger.posted().is_empty());
     let of = &summary(out.as_ref())["deliveries"]["webhook"];
     assert_eq!((&of["delivered"], &of["left"]), (&1.into(), &1.into()));
+}
+
+/// A prefix of its path is kept; whether the way is open is known before there is anything to tell.
+#[test]
+fn an_alertmanager_is_spoken_to_from_the_start() {
+    let s = Syslog::new();
+    let receiver = Receiver::start(|_| "200 OK");
+    let (out, site, rules, to, listeners) =
+        (s.path("out"), s.path("site"), s.path("rules"), receiver.url("/am/"), s.listeners());
+    let how = ["live", "--no-builtin", "--rules", &rules, "--site", &site, "--out", &out, "--alertmanager", &to];
+    let args: Vec<&str> = how.into_iter().chain(listeners.iter().map(String::as_str)).collect();
+    let running = Running::start(s.dir.path(), &args);
+    running.until(|_| !receiver.posted().is_empty(), "it is there");
+    s.configure(2);
+    let alerts = || {
+        let all: Vec<Value> =
+            receiver.posted().iter().map(|p| serde_json::from_str(&p.body).expect("a list of alerts")).collect();
+        all.iter().flat_map(|message| message.as_array().unwrap().clone()).collect::<Vec<_>>()
+    };
+    running.until(|_| alerts().len() == 2, "both arrive");
+    running.end();
+    let first = &receiver.posted()[0];
+    assert_eq!((first.line(), first.body.as_str()), ("POST /am/api/v2/alerts HTTP/1.1", "[]"));
+    let uids: BTreeSet<String> = alerts().iter().map(|a| a["labels"]["uid"].to_string()).collect();
+    assert_eq!(uids.len(), 2);
+    for alert in alerts() {
+        assert_eq!(
+            (&alert["labels"]["alertname"], &alert["labels"]["severity"]),
+            (&"Router configured".into(), &"high".into())
+        );
+        assert!(alert["endsAt"].as_str() > alert["startsAt"].as_str(), "it stands: {alert}");
+    }
 }

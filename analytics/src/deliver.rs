@@ -131,7 +131,7 @@ struct Output {
 }
 
 impl Deliveries {
-    /// Starts a thread for every output; no connection is made before there is a finding.
+    /// Starts a thread for every output. Webhooks are not called before there is a finding.
     ///
     /// # Errors
     /// If an address is not one, or a thread cannot be started.
@@ -212,6 +212,7 @@ impl Output {
         options: &Options,
         metrics: Option<&Arc<Metrics>>,
     ) -> Result<Self, DeliverError> {
+        tracing::info!("findings go to {}, {} and above", client.name(), level.name());
         let queue = Arc::new(Queue::new(kind, client.name().to_owned(), options.queue, metrics.cloned()));
         let sender = Sender::new(Arc::clone(&queue), format, client, options.now);
         let thread = sender.start(options.drain)?;

@@ -2,9 +2,9 @@
 //!
 //! A finding is an alert of its own: what identifies it are rule, severity and the finding's id. It stands from the time it was first
 //! seen for as long as `--alertmanager-hold` says (a finding is an event: nothing ever says that a tap without a warrant is fine
-//! again), and is told again every minute, as Alertmanager expects, for it forgets its alerts when it restarts. A finding that proved
-//! harmless ends. One that became graver gets a new alert, since its severity, which routes are made of, is part of what identifies
-//! it; the one before it ends.
+//! again), and is told again every minute, as Alertmanager expects, for it forgets its alerts when it restarts; with nothing to tell,
+//! that is how lidr knows that it is there. A finding that proved harmless ends. One that became graver gets a new alert, since its
+//! severity, which routes are made of, is part of what identifies it; the one before it ends.
 use std::{collections::BTreeMap, sync::Arc};
 
 use lidr_schema::finding::Activity;
@@ -136,7 +136,8 @@ impl Format for Alertmanager {
     fn again(&mut self, now: i64) -> Vec<Message> {
         self.standing.retain(|_, alert| alert.ends > now);
         let all: Vec<Alert> = self.standing.values().cloned().collect();
-        all.chunks(MOST_ALERTS).map(message).collect()
+        // No alert at all is a message that Alertmanager takes: it shows that the way is open.
+        if all.is_empty() { vec![message(&[])] } else { all.chunks(MOST_ALERTS).map(message).collect() }
     }
 }
 
@@ -171,7 +172,7 @@ mod tests {
             (&json!("1970-01-01T00:00:02Z"), &json!("1970-01-01T02:40:00Z"))
         );
         assert_eq!(told(&speaks.again(now + MINUTE)[0]), [alert], "the same, its end with it");
-        assert!(speaks.again(now + 61 * MINUTE).is_empty(), "its time is over");
+        assert!(told(&speaks.again(now + 61 * MINUTE)[0]).is_empty(), "its time is over");
     }
 
     #[test]
@@ -203,7 +204,7 @@ mod tests {
             (&alerts[0]["labels"]["severity"], &alerts[0]["endsAt"]),
             (&json!("low"), &json!("1970-01-01T00:08:00Z"))
         );
-        assert!(speaks.again(10 * MINUTE).is_empty());
+        assert!(told(&speaks.again(10 * MINUTE)[0]).is_empty());
         assert_eq!(speaks.message(&[Arc::new(closed)], 10 * MINUTE).body, "[]", "nothing stands that could end");
     }
 

@@ -46,7 +46,8 @@ pub(super) trait Format: Send {
     fn message(&mut self, findings: &[Arc<Finding>], now: i64) -> Message;
     /// Headers of an attempt.
     fn headers(&self, message: &Message, now: i64) -> Vec<(&'static str, String)>;
-    /// Messages that tell again what still stands.
+    /// Messages that tell again what still stands; asked for at the start, too, so that a receiver that is away is known before it is
+    /// needed.
     fn again(&mut self, now: i64) -> Vec<Message>;
 }
 
@@ -104,7 +105,10 @@ impl Sender {
             let batch = tokio::select! {
                 batch = queue.next(self.format.most()) => batch,
                 _ = again.tick() => {
-                    self.again().await;
+                    tokio::select! {
+                        () = self.again() => {}
+                        () = queue.stopped() => {}
+                    }
                     continue;
                 }
             };
