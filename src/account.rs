@@ -2,11 +2,11 @@
 //!
 //! A verb brings what only it knows (packets and inputs of a replay, files of a lake, messages of a broker); the rest is the same
 //! everywhere: rules that judged and rules that could not, findings, what was dropped at a bound by whom, time and memory.
-use std::{io::Write, time::Instant};
+use std::time::Instant;
 
 use serde_json::{Map, Value, json};
 
-use crate::{judge::Judging, usage};
+use crate::{judge::Judging, log, usage};
 
 /// The summary of a run that judged; `own` is what its verb adds, and wins where both say something, but for what was dropped.
 pub(crate) fn summary(verb: &str, judging: &Judging, workers: usize, started: Instant, own: Value) -> Value {
@@ -74,7 +74,7 @@ pub(crate) fn put(to: &mut Value, more: Value) {
 
 /// The end of a run on standard error: whatever of it the summary has.
 pub(crate) fn tell(summary: &Value) -> anyhow::Result<()> {
-    std::io::stderr().write_all(lines(summary).as_bytes())?;
+    log::say("INFO", &lines(summary), json!({ "message": "summary", "summary": summary }))?;
     Ok(())
 }
 
@@ -102,6 +102,13 @@ fn lines(summary: &Value) -> String {
     if summary.get("findings").is_some() {
         out.push(format!("findings  {}", none_if_empty(counts(at(summary, "findings")))));
     }
+    out.extend(
+        at(summary, "deliveries")
+            .as_object()
+            .into_iter()
+            .flatten()
+            .map(|(output, by_outcome)| format!("delivery  {output}: {}", none_if_empty(counts(by_outcome)))),
+    );
     out.push(String::new());
     out.join("\n")
 }
@@ -195,7 +202,9 @@ mod tests {
         ] {
             assert!(text.contains(line), "{text}");
         }
-        assert!(!text.contains("packets") && !text.contains("decoded"), "{text}");
+        assert!(!text.contains("packets") && !text.contains("decoded") && !text.contains("delivery"), "{text}");
+        let delivered = json!({ "deliveries": { "webhook": { "delivered": 3, "refused": 0, "left": 1 } } });
+        assert!(lines(&delivered).ends_with("delivery  webhook: delivered 3, left 1\n"), "{}", lines(&delivered));
         let sensor = json!({ "packets": 2, "bytes": 9, "rows": {}, "inputs": [{ "path": "a", "truncated": true }, { "path": "b", "error": "empty" }] });
         let text = lines(&sensor);
         assert!(

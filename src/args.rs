@@ -4,6 +4,7 @@ use std::{net::SocketAddr, path::PathBuf, str::FromStr};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub(crate) use crate::{
+    args_deliver::Deliver,
     args_evidence::{At, Evidence, EvidenceVerb, Explain, Verify},
     args_live::{Hear, Live},
     args_report::{Certification, Report},
@@ -102,6 +103,8 @@ pub(crate) struct Judge {
     /// Change a rule's tunable, for instance LI-09.n=50
     #[arg(long = "set", value_name = "CODE.NAME=VALUE")]
     pub(crate) tunables: Vec<String>,
+    #[command(flatten)]
+    pub(crate) deliver: Deliver,
     #[command(flatten)]
     pub(crate) key: KeyArgs,
 }
@@ -396,7 +399,7 @@ pub(crate) fn address(text: &str) -> Result<SocketAddr, String> {
     full.parse().map_err(|_| format!("needed ADDRESS:PORT or a port, had `{text}`"))
 }
 
-fn level(text: &str) -> Result<lidr_schema::finding::Severity, String> {
+pub(crate) fn level(text: &str) -> Result<lidr_schema::finding::Severity, String> {
     lidr_schema::finding::Severity::named(text)
         .ok_or_else(|| format!("needed informational, low, medium, high or critical, had `{text}`"))
 }

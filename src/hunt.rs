@@ -6,7 +6,6 @@ use lidr_analytics::{Site, lake::Lake, query};
 use serde_json::json;
 
 use crate::{
-    account,
     args::{Hunt, Shape},
     judge::Judging,
     key,
@@ -39,8 +38,7 @@ pub(crate) fn run(args: &Hunt, quiet: bool) -> anyhow::Result<ExitCode> {
     let read = done?;
     let input =
         json!({ "path": args.lake, "size": read.size, "files": read.files, "first": read.first, "last": read.last });
-    let summary = account::summary("hunt", &judging, 1, started, json!({ "inputs": [input], "lake": args.lake }));
-    judging.outputs.end(&summary, quiet)
+    judging.end("hunt", 1, started, json!({ "inputs": [input], "lake": args.lake }), quiet)
 }
 
 /// The query, wherever it stands.

@@ -1,7 +1,6 @@
 //! What is to be read: inputs by sensor, in the order given.
 use std::{
     collections::BTreeMap,
-    io::Write,
     path::{Path, PathBuf},
     process::ExitCode,
     sync::Arc,
@@ -19,7 +18,10 @@ use lidr_ingest::{
 use lidr_schema::Key;
 use serde_json::{Value, json};
 
-use crate::args::{Decode, MOST_WORKERS};
+use crate::{
+    args::{Decode, MOST_WORKERS},
+    log,
+};
 
 /// Inputs by sensor. `NAME=FILE` names another sensor, unless a file of the whole text exists.
 pub(crate) fn by_sensor(inputs: &[String], default: &str) -> BTreeMap<String, Vec<Input>> {
@@ -149,7 +151,7 @@ pub(crate) fn lake(dir: &Path, config: &Config, key: &Key) -> anyhow::Result<Lak
 pub(crate) fn complain(unreadable: &Unreadable, code: ExitCode) -> anyhow::Result<ExitCode> {
     let text = |input: &Value, name: &str| input.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
     for input in unreadable {
-        writeln!(std::io::stderr(), "lidr: {}: {}", text(input, "path"), text(input, "error"))?;
+        log::complain(&format!("{}: {}", text(input, "path"), text(input, "error")))?;
     }
     Ok(if unreadable.is_empty() { code } else { ExitCode::from(2) })
 }

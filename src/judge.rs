@@ -1,5 +1,5 @@
 //! The judge as the verbs use it: engine and outputs behind one door, whoever feeds the rows.
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, process::ExitCode, sync::Arc, time::Instant};
 
 use anyhow::{Context, bail};
 use arrow::{
@@ -8,7 +8,11 @@ use arrow::{
 };
 #[cfg(feature = "kafka")]
 use lidr_analytics::snapshot::{SourceState, Tables};
-use lidr_analytics::{BrokerOrigin, Engine, EngineOptions, EngineStats, Finding, Site, metrics::Metrics};
+use lidr_analytics::{
+    BrokerOrigin, Engine, EngineOptions, EngineStats, Finding, Site,
+    deliver::Deliveries,
+    metrics::{Metrics, Usage},
+};
 use lidr_rules::Rule;
 use lidr_schema::{
     Key, TableId,
@@ -19,9 +23,11 @@ use serde_json::{Value, json};
 #[cfg(feature = "kafka")]
 use crate::state::State;
 use crate::{
+    account,
     args::{Judge, Range},
+    deliver,
     out::{Outputs, Own},
-    rules,
+    rules, usage,
 };
 
 /// Somebody who hears of every finding.
@@ -48,6 +54,8 @@ pub(crate) struct Judging {
     range: (i64, i64),
     /// Called with every finding that is written.
     also: Option<Hear>,
+    /// Receivers of findings.
+    deliveries: Deliveries,
     /// Reads the site's tables again.
     refresher: Option<crate::refresh::Refresher>,
     /// Where it writes down how far it has come.
@@ -78,6 +86,7 @@ impl Judging {
             tracing::debug!("{} is not evaluated: {}", not.code, not.reason);
         }
         let metrics = judge.metrics.map(crate::judge::serve).transpose()?;
+        let deliveries = deliver::start(&judge.deliver, own.is_some(), metrics.as_ref())?;
         let (mut outputs, key_id) = (Outputs::open(judge, own)?, key.id().to_owned());
         outputs.site(engine.site())?;
         Ok(Self {
@@ -88,6 +97,7 @@ impl Judging {
             rows: BTreeMap::new(),
             range,
             also: None,
+            deliveries,
             refresher: None,
             #[cfg(feature = "kafka")]
             state: None,
@@ -245,6 +255,7 @@ impl Judging {
             if let Some(metrics) = &self.metrics {
                 metrics.finding(&finding.code, finding.severity);
             }
+            self.deliveries.offer(finding);
             if let Some(also) = &mut self.also {
                 also(finding)?;
             }
@@ -257,6 +268,23 @@ impl Judging {
         self.engine.site().hash()
     }
 
+    /// The end of a run: what still waits is delivered, and the summary told; the exit status.
+    pub(crate) fn end(
+        &mut self,
+        verb: &str,
+        workers: usize,
+        started: Instant,
+        mut own: Value,
+        quiet: bool,
+    ) -> anyhow::Result<ExitCode> {
+        let delivered = self.deliveries.end();
+        if !delivered.is_null() {
+            account::put(&mut own, json!({ "deliveries": delivered }));
+        }
+        let summary = account::summary(verb, self, workers, started, own);
+        self.outputs.end(&summary, quiet)
+    }
+
     /// What the engine did.
     pub(crate) fn stats(&self) -> EngineStats {
         self.engine.stats()
@@ -265,7 +293,8 @@ impl Judging {
 
 /// Serves `/metrics` for the rest of the process.
 pub(crate) fn serve(address: std::net::SocketAddr) -> anyhow::Result<Arc<Metrics>> {
-    let metrics = Arc::new(Metrics::new()?);
+    let usage = Usage { resident_bytes: usage::rss_bytes, cpu_seconds: usage::cpu_seconds };
+    let metrics = Arc::new(Metrics::new()?.with_usage(usage));
     lidr_analytics::metrics::serve(Arc::clone(&metrics), address).with_context(|| format!("metrics on {address}"))?;
     Ok(metrics)
 }

@@ -83,7 +83,7 @@ pub(crate) fn run(args: &Live, quiet: bool) -> anyhow::Result<ExitCode> {
     if let Some(lake) = &args.lake {
         account::put(&mut own, json!({ "lake": lake.display().to_string() }));
     }
-    let code = judging.outputs.end(&account::summary("live", &judging, workers, started, own), quiet)?;
+    let code = judging.end("live", workers, started, own, quiet)?;
     broke.map_or(Ok(code), |error| Err(error.into()))
 }
 

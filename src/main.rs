@@ -2,6 +2,7 @@
 
 mod account;
 mod args;
+mod args_deliver;
 mod args_evidence;
 mod args_live;
 mod args_report;
@@ -9,6 +10,7 @@ mod bench;
 mod case;
 mod certification;
 mod copies;
+mod deliver;
 mod demo;
 mod evidence;
 mod explain;
@@ -20,6 +22,7 @@ mod inputs;
 mod judge;
 mod key;
 mod live;
+mod log;
 mod out;
 mod refresh;
 mod replay;
@@ -39,23 +42,23 @@ mod taps;
 #[cfg(feature = "kafka")]
 mod watch;
 
-use std::{io::Write, process::ExitCode};
+use std::process::ExitCode;
 
-use args::{Cli, Shape, Verb};
+use args::{Cli, Verb};
 use lidr_benches::usage;
 use settings::Properties;
-use tracing_subscriber::{EnvFilter, fmt};
 
 // Measured best for both speed and memory on the packet path (benches/RESULTS.md).
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 fn main() -> ExitCode {
+    log::foresee();
     let (cli, properties) = match settings::parse() {
         Ok(parsed) => parsed,
         Err(error) => return refuse(&error),
     };
-    log(&cli);
+    log::start(&cli);
     match run(cli, &properties) {
         Ok(code) => code,
         Err(error) => refuse(&error),
@@ -88,30 +91,9 @@ fn run(cli: Cli, properties: &Properties) -> anyhow::Result<ExitCode> {
     }
 }
 
-fn log(cli: &Cli) {
-    let level = match (cli.quiet, cli.verbose) {
-        (true, _) => "warn",
-        (_, 0) => "info",
-        (_, 1) => "debug",
-        _ => "trace",
-    };
-    let filter = EnvFilter::new(format!("warn,lidr={level},lidr_ingest={level},lidr_analytics={level}"));
-    let builder = fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
-    match cli.log_format {
-        Shape::Json => builder.json().init(),
-        Shape::Text => {
-            builder.without_time().with_ansi(std::env::var_os("NO_COLOR").is_none() && stderr_is_terminal()).init()
-        }
-    }
-}
-
-fn stderr_is_terminal() -> bool {
-    std::io::IsTerminal::is_terminal(&std::io::stderr())
-}
-
 /// Exit status 2: it could not be done.
 fn refuse(error: &anyhow::Error) -> ExitCode {
     // Nothing can be done where standard error itself is gone.
-    let _ = writeln!(std::io::stderr(), "lidr: {error:#}");
+    drop(log::complain(&format!("{error:#}")));
     ExitCode::from(2)
 }

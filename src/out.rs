@@ -14,12 +14,14 @@ use lidr_analytics::{
     story::{Kept, Told},
 };
 use lidr_schema::finding::Severity;
+use serde_json::json;
 
 pub(crate) use crate::folder::Own;
 use crate::{
     account,
     args::{Judge, Shape},
     folder::Folder,
+    log,
 };
 
 /// Takes findings as they are made.
@@ -130,14 +132,17 @@ impl Outputs {
         self.tell()?;
         if !quiet {
             account::tell(summary)?;
-            let mut said = String::new();
             if let Some(folder) = &self.folder {
-                said.push_str(&format!("written   {}\n", folder.dir.display()));
+                let dir = folder.dir.display();
+                log::say(
+                    "INFO",
+                    &format!("written   {dir}\n"),
+                    json!({ "message": "written", "folder": dir.to_string() }),
+                )?;
             }
-            if grouped && !self.seen.is_empty() {
-                said.push_str(&self.next());
+            if grouped && !self.seen.is_empty() && !log::is_json() {
+                io::stderr().write_all(self.next().as_bytes())?;
             }
-            io::stderr().write_all(said.as_bytes())?;
         }
         Ok(if self.failed { ExitCode::from(1) } else { ExitCode::SUCCESS })
     }

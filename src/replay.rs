@@ -4,7 +4,6 @@
 //! and the watermark is the least promise of all, so that several sensors are judged as they would be through Kafka.
 use std::{
     collections::BTreeMap,
-    io::IsTerminal,
     process::ExitCode,
     sync::{
         Arc,
@@ -27,7 +26,7 @@ use lidr_ingest::{
 use lidr_schema::{Key, TableId};
 use serde_json::{Value, json};
 
-use crate::{account, args::Replay, inputs, judge::Judging, key};
+use crate::{account, args::Replay, inputs, judge::Judging, key, log};
 
 /// What a sensor's thread sends.
 pub(crate) enum Event {
@@ -80,7 +79,7 @@ pub(crate) fn run(args: &Replay, quiet: bool) -> anyhow::Result<ExitCode> {
         inputs.extend(unreadable.iter().cloned());
     }
     let workers = inputs::workers(args.decode.workers);
-    let code = judging.outputs.end(&account::summary("replay", &judging, workers, started, own), quiet)?;
+    let code = judging.end("replay", workers, started, own, quiet)?;
     inputs::complain(&unreadable, code)
 }
 
@@ -173,7 +172,7 @@ fn bar(sensors: &BTreeMap<String, Vec<Input>>, quiet: bool) -> ProgressBar {
         Input::Stdin { .. } => 0,
     };
     let total: u64 = sensors.values().flatten().map(size).sum();
-    if quiet || !std::io::stderr().is_terminal() {
+    if quiet || log::is_json() || !log::on_terminal() {
         return ProgressBar::hidden();
     }
     let bar = ProgressBar::new(total);

@@ -1,6 +1,5 @@
 //! `lidr sensor`: captures and record files, or what is heard live, in; rows to Kafka; no judging.
 use std::{
-    io::Write,
     process::ExitCode,
     sync::{Arc, atomic::AtomicBool},
     time::Duration,
@@ -16,12 +15,13 @@ use lidr_ingest::{
     summary::Summary,
 };
 use lidr_schema::Key;
+use serde_json::json;
 
 use crate::{
     account,
     args::{Broker, Sensor},
     hear::{self, Heard},
-    inputs, judge, key,
+    inputs, judge, key, log,
     settings::Properties,
 };
 
@@ -93,7 +93,9 @@ impl To<'_> {
         };
         tell(&summary);
         if !self.quiet {
-            write!(std::io::stderr(), "\nsensor    {} to {}", config.sensor, args.broker.kafka)?;
+            let (sensor, brokers) = (&config.sensor, &args.broker.kafka);
+            let fields = json!({ "message": "sensor", "sensor": sensor, "brokers": brokers });
+            log::say("INFO", &format!("\nsensor    {sensor} to {brokers}"), fields)?;
             account::tell(&summary.to_json())?;
         }
         Ok(())

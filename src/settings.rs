@@ -14,7 +14,7 @@ use anyhow::{Context, anyhow, bail};
 use clap::{Arg, ArgAction, Command, CommandFactory, FromArgMatches};
 use lidr_schema::dynamic::{hint, nearest};
 
-use crate::args::Cli;
+use crate::{args::Cli, log};
 
 /// Properties of librdkafka.
 pub(crate) type Properties = BTreeMap<String, String>;
@@ -29,7 +29,13 @@ pub(crate) fn parse() -> anyhow::Result<(Cli, Properties)> {
         }
         None => (with_defaults(Cli::command(), &Options::new()), Properties::new()),
     };
-    Ok((Cli::from_arg_matches(&command.get_matches())?, properties))
+    let matches = match command.try_get_matches() {
+        Ok(matches) => matches,
+        // Usage is for people; who collects logs gets the sentence.
+        Err(refused) if refused.use_stderr() && log::is_json() => return Err(anyhow!(said(&refused))),
+        Err(refused) => refused.exit(),
+    };
+    Ok((Cli::from_arg_matches(&matches)?, properties))
 }
 
 /// `lidr.toml` of the working folder, or the file that `LIDR_CONFIG` names.
@@ -105,10 +111,12 @@ fn takes(arg: &Arg, long: &str, values: &[String]) -> Result<(), String> {
     }
     let alone = Command::new("lidr").no_binary_name(true).arg(arg.clone().required(false));
     let refused = alone.try_get_matches_from(values.iter().map(|v| format!("--{long}={v}"))).err();
-    // The rest of clap's text is about help and usage, which a file has not.
-    let said =
-        |e: clap::Error| e.to_string().lines().next().unwrap_or_default().trim_start_matches("error: ").to_owned();
-    refused.map_or(Ok(()), |e| Err(said(e)))
+    refused.map_or(Ok(()), |e| Err(said(&e)))
+}
+
+/// The sentence of what clap says: the rest is about help and usage, which a file has not.
+fn said(refused: &clap::Error) -> String {
+    refused.to_string().lines().next().unwrap_or_default().trim_start_matches("error: ").to_owned()
 }
 
 /// Gives every option of every verb its variable, and as default what the file says.

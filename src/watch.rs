@@ -107,7 +107,7 @@ fn judge(args: &Watch, properties: &Properties, quiet: bool) -> anyhow::Result<E
     account::put(&mut input, serde_json::to_value(source.consumed())?);
     let mut more = name;
     account::put(&mut more, json!({ "inputs": [input] }));
-    judging.outputs.end(&account::summary("watch", &judging, 1, started, more), quiet)
+    judging.end("watch", 1, started, more, quiet)
 }
 
 fn tell(metrics: Option<&Metrics>, c: &Consumed) {

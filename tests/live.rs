@@ -35,9 +35,15 @@ pub(crate) struct Running {
 impl Running {
     /// Starts it and waits until it hears.
     pub(crate) fn start(dir: &Path, args: &[&str]) -> Self {
+        Self::start_with(dir, args, &[])
+    }
+
+    /// The same with variables of its own.
+    pub(crate) fn start_with(dir: &Path, args: &[&str], variables: &[(&str, &str)]) -> Self {
         let log = dir.join("log");
         let mut command = Command::new(env!("CARGO_BIN_EXE_lidr"));
         command.args(args).env("LIDR_KEY", KEY).env_remove("LIDR_CONFIG").env("NO_COLOR", "1");
+        command.envs(variables.iter().copied());
         let child = command.stdout(Stdio::null()).stderr(File::create(&log).unwrap()).spawn().expect("lidr runs");
         let child = Process(child);
         let running = Self { child, log };
@@ -78,14 +84,15 @@ fn found(out: &Path) -> Vec<Value> {
     if there { last_lines(out).into_values().collect() } else { Vec::new() }
 }
 
-struct Syslog {
-    dir: tempfile::TempDir,
+/// What `lidr live` reads and hears.
+pub(crate) struct Syslog {
+    pub(crate) dir: tempfile::TempDir,
     udp: u16,
     tcp: u16,
 }
 
 impl Syslog {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
         fs::create_dir_all(dir.path().join("rules")).unwrap();
         fs::create_dir_all(dir.path().join("site")).unwrap();
@@ -95,12 +102,21 @@ impl Syslog {
         Self { dir, udp, tcp }
     }
 
-    fn path(&self, name: &str) -> String {
+    pub(crate) fn path(&self, name: &str) -> String {
         self.dir.path().join(name).to_str().unwrap().to_owned()
     }
 
-    fn listeners(&self) -> Vec<String> {
+    pub(crate) fn listeners(&self) -> Vec<String> {
         vec!["--syslog".into(), format!("udp:{}", self.udp), "--syslog".into(), format!("tcp:127.0.0.1:{}", self.tcp)]
+    }
+
+    /// So many hosts configure the router, each of which is a finding.
+    pub(crate) fn configure(&self, hosts: u8) {
+        let udp = UdpSocket::bind("127.0.0.1:0").unwrap();
+        for host in 1..=hosts {
+            let line = CONFIGURED.replace("10.20.0.10", &format!("10.20.0.{host}"));
+            udp.send_to(format!("<189>29: *Mar  1 00:00:05.911: {line}").as_bytes(), ("127.0.0.1", self.udp)).unwrap();
+        }
     }
 
     /// A router's own line over UDP, what a relay makes of one over TCP, and a line of somebody else.

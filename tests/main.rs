@@ -2,6 +2,8 @@
 // The attributes tell the linter that helpers are tests, too.
 
 #[cfg(test)]
+mod alerting;
+#[cfg(test)]
 mod bad_input;
 #[cfg(test)]
 mod captures;
@@ -38,6 +40,8 @@ mod live;
 #[cfg(test)]
 mod live_wire;
 #[cfg(test)]
+mod logs;
+#[cfg(test)]
 mod ocsf;
 #[cfg(test)]
 mod outages;
@@ -45,6 +49,8 @@ mod outages;
 mod packaging;
 #[cfg(test)]
 mod postgres;
+#[cfg(test)]
+mod receiver;
 #[cfg(test)]
 mod records;
 #[cfg(test)]
@@ -69,3 +75,5 @@ mod terminal;
 mod three_modes;
 #[cfg(test)]
 mod tree;
+#[cfg(test)]
+mod webhook;

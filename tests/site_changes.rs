@@ -3,8 +3,7 @@
 use std::{
     collections::BTreeSet,
     fs,
-    io::{Read, Write},
-    net::{TcpListener, TcpStream},
+    net::TcpListener,
     path::{Path, PathBuf},
     time::{Duration, Instant},
 };
@@ -16,6 +15,7 @@ use crate::{
     kafka_broker::broker,
     lidr::{KEY, last_lines, lidr, ok, start, stop},
     postgres::{psql, server},
+    receiver::get,
 };
 
 /// Longest wait for what must come.
@@ -111,11 +111,7 @@ fn until(what: &str, mut holds: impl FnMut() -> bool) {
 
 /// A page of metrics, empty while nobody serves it.
 pub(crate) fn metrics(port: u16) -> String {
-    let mut page = String::new();
-    let Ok(mut stream) = TcpStream::connect(("127.0.0.1", port)) else { return page };
-    let asked = stream.write_all(b"GET /metrics HTTP/1.0\r\n\r\n").and_then(|()| stream.read_to_string(&mut page));
-    drop(asked);
-    page
+    get(port, "/metrics")
 }
 
 pub(crate) fn free_port() -> u16 {

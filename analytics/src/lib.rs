@@ -7,6 +7,7 @@ mod absorb;
 mod attack;
 mod blind;
 mod cases;
+pub mod deliver;
 mod detect;
 mod engine;
 mod error;

@@ -1,22 +1,37 @@
 //! What lidr tells Prometheus (contracts: metrics).
 //!
-//! Labels come from closed sets: sensor, interface (or listener), table, protocol, reason, code, severity, topic, partition, stage. Never an address, user,
+//! Labels come from closed sets: sensor, interface (or listener), table, protocol, reason, code, severity, topic, partition, stage, output, outcome. Never an address, user,
 //! task or selector. `dashboards/metrics.txt` is the committed list; a test compares it.
+mod serve;
+
 use std::{
     collections::BTreeMap,
-    net::SocketAddr,
     sync::{
-        Arc, Mutex,
+        Mutex, OnceLock,
         atomic::{AtomicBool, Ordering},
     },
 };
 
-use axum::{Router, extract::State, http::StatusCode, routing::get};
 use lidr_schema::finding::Severity;
-use prometheus::{CounterVec, Encoder, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder};
+use prometheus::{
+    Counter, CounterVec, Encoder, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder,
+};
 use serde_json::Value;
+pub use serve::serve;
 
-use crate::EngineStats;
+use crate::{
+    EngineStats,
+    deliver::{Kind, Outcome},
+};
+
+/// What the process uses, as its binary counts it.
+#[derive(Clone, Copy, Debug)]
+pub struct Usage {
+    /// Resident memory, octets.
+    pub resident_bytes: fn() -> u64,
+    /// CPU seconds so far, user and system.
+    pub cpu_seconds: fn() -> f64,
+}
 
 /// All metrics of the process.
 #[derive(Debug)]
@@ -46,6 +61,12 @@ pub struct Metrics {
     late: IntCounter,
     site_age: IntGauge,
     site_reads: IntCounterVec,
+    deliveries: IntCounterVec,
+    delivery_retries: IntCounterVec,
+    delivery_queue: IntGaugeVec,
+    resident: IntGauge,
+    cpu: Counter,
+    usage: OnceLock<Usage>,
     ready: AtomicBool,
     newest: Mutex<i64>,
 }
@@ -79,6 +100,8 @@ impl Metrics {
         registry.register(Box::new(rule_seconds.clone()))?;
         let late = IntCounter::new("lidr_late_rows_total", "Rows that came behind the watermark.")?;
         registry.register(Box::new(late.clone()))?;
+        let cpu = Counter::new("lidr_cpu_seconds_total", "CPU time of the process, user and system.")?;
+        registry.register(Box::new(cpu.clone()))?;
         let info = IntGaugeVec::new(Opts::new("lidr_build_info", "Version of lidr, always 1."), &["version"])?;
         registry.register(Box::new(info.clone()))?;
         info.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
@@ -151,6 +174,20 @@ impl Metrics {
                 "Readings of the site's tables while running: ok, failed.",
                 &["result"],
             )?,
+            deliveries: counters(
+                "lidr_deliveries_total",
+                "Findings that webhooks and Alertmanagers took: delivered, refused, failed, overflow of the queue, left at the end.",
+                &["output", "outcome"],
+            )?,
+            delivery_retries: counters(
+                "lidr_delivery_retries_total",
+                "Attempts to deliver findings that came to nothing and are made again.",
+                &["output"],
+            )?,
+            delivery_queue: gauges("lidr_delivery_queue", "Findings that wait to be delivered.", &["output"])?,
+            resident: gauge("lidr_resident_memory_bytes", "Memory of the process that is in use.")?,
+            cpu,
+            usage: OnceLock::new(),
             rule_seconds,
             late,
             registry,
@@ -162,10 +199,51 @@ impl Metrics {
     /// The page that Prometheus reads.
     #[must_use]
     pub fn page(&self) -> String {
+        if let Some(usage) = self.usage.get() {
+            self.resident.set(i64::try_from((usage.resident_bytes)()).unwrap_or(i64::MAX));
+            self.cpu.inc_by(((usage.cpu_seconds)() - self.cpu.get()).max(0.0));
+        }
         let mut out = Vec::new();
         // Writing to memory cannot fail; a metric that cannot be encoded leaves the page without it.
         let _ = TextEncoder::new().encode(&self.registry.gather(), &mut out);
         String::from_utf8(out).unwrap_or_default()
+    }
+
+    /// Asks so what the process uses, whenever the page is read.
+    #[must_use]
+    pub fn with_usage(self, usage: Usage) -> Self {
+        // It is new: nobody else has told it.
+        let _ = self.usage.set(usage);
+        self
+    }
+
+    /// An output of this kind is there: its counters stand at zero before anything happens, so that a first increase is seen.
+    pub(crate) fn delivers(&self, output: Kind) {
+        for outcome in Outcome::ALL {
+            self.delivered(output, outcome, 0);
+        }
+        self.delivery_retries.with_label_values(&[output.name()]).inc_by(0);
+        self.delivery_queue(output, 0);
+    }
+
+    /// What became of findings that an output took.
+    pub(crate) fn delivered(&self, output: Kind, outcome: Outcome, n: u64) {
+        self.deliveries.with_label_values(&[output.name(), outcome.name()]).inc_by(n);
+    }
+
+    /// An attempt came to nothing.
+    pub(crate) fn delivery_retried(&self, output: Kind) {
+        self.delivery_retries.with_label_values(&[output.name()]).inc();
+    }
+
+    /// So many more findings wait.
+    pub(crate) fn delivery_queue(&self, output: Kind, more: i64) {
+        self.delivery_queue.with_label_values(&[output.name()]).add(more);
+    }
+
+    /// Something that outputs keep of what they delivered was dropped at its bound.
+    pub(crate) fn delivery_forgotten(&self, bound: &str) {
+        self.dropped.with_label_values(&["", "deliver", bound]).inc();
     }
 
     /// Rows given to the rules.
@@ -289,45 +367,17 @@ fn raise(counter: &IntCounter, total: u64) {
     counter.inc_by(total.saturating_sub(counter.get()));
 }
 
-/// Serves `/metrics`, `/healthz` and `/readyz` on a thread of its own for the rest of the process.
-///
-/// # Errors
-/// If the address cannot be bound.
-pub fn serve(metrics: Arc<Metrics>, address: SocketAddr) -> std::io::Result<()> {
-    let listener = std::net::TcpListener::bind(address)?;
-    listener.set_nonblocking(true)?;
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build()?;
-    let app = Router::new()
-        .route("/metrics", get(|State(m): State<Arc<Metrics>>| async move { m.page() }))
-        .route("/healthz", get(|| async { "ok\n" }))
-        .route("/readyz", get(ready))
-        .with_state(metrics);
-    std::thread::Builder::new().name("metrics".to_owned()).spawn(move || {
-        let served = runtime.block_on(async move {
-            let listener = tokio::net::TcpListener::from_std(listener)?;
-            axum::serve(listener, app).await
-        });
-        if let Err(error) = served {
-            tracing::error!("metrics are no longer served: {error}");
-        }
-    })?;
-    Ok(())
-}
-
-async fn ready(State(metrics): State<Arc<Metrics>>) -> (StatusCode, &'static str) {
-    match metrics.ready.load(Ordering::Relaxed) {
-        true => (StatusCode::OK, "ready\n"),
-        false => (StatusCode::SERVICE_UNAVAILABLE, "nothing read yet\n"),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     /// A page on which every metric has a value.
     fn page() -> String {
-        let metrics = Metrics::new().unwrap();
+        let usage = Usage { resident_bytes: || 4096, cpu_seconds: || 1.5 };
+        let metrics = Metrics::new().unwrap().with_usage(usage);
+        metrics.delivers(Kind::Webhook);
+        metrics.delivered(Kind::Webhook, Outcome::Delivered, 2);
+        metrics.delivery_queue(Kind::Webhook, 1);
         metrics.rows_judged("flow", 3);
         metrics.newest(9_000_000);
         let mut stats = EngineStats { loaded: 2, late: 1, ..EngineStats::default() };
@@ -402,6 +452,14 @@ mod tests {
             "the second sensor's are its own: {page}"
         );
         assert!(page.contains("lidr_watermark_delay_seconds 4\n"), "{page}");
+        for line in [
+            "lidr_deliveries_total{outcome=\"delivered\",output=\"webhook\"} 2\n",
+            "lidr_deliveries_total{outcome=\"overflow\",output=\"webhook\"} 0\n",
+            "lidr_resident_memory_bytes 4096\n",
+            "lidr_cpu_seconds_total 1.5\n",
+        ] {
+            assert!(page.contains(line), "{page}");
+        }
         assert!(
             page.contains("lidr_live_lost_total{interface=\"eth0\",reason=\"queue\",sensor=\"tap1\"} 2\n"),
             "{page}"

@@ -24,6 +24,18 @@ pub fn span((first, last): (i64, i64)) -> String {
     }
 }
 
+/// RFC 3339 text of a time, UTC: `2026-11-24T02:12:00.5Z`.
+#[must_use]
+pub fn rfc3339(micros: i64) -> String {
+    jiff::Timestamp::from_microsecond(micros).unwrap_or_default().to_string()
+}
+
+/// Microseconds since the epoch of a time as HTTP writes it: `Tue, 24 Nov 2026 02:12:00 GMT`.
+pub(crate) fn parse_http(text: &str) -> Option<i64> {
+    let time = jiff::fmt::rfc2822::DateTimeParser::new().parse_timestamp(text.trim()).ok()?;
+    Some(time.as_microsecond())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -33,6 +45,8 @@ mod tests {
         let micros = parse_rfc3339("2026-11-24T03:12:00.5+01:00").unwrap();
         assert_eq!(micros % 1_000_000, 500_000);
         assert_eq!(seconds_text(micros), "2026-11-24 02:12:00");
+        assert_eq!(rfc3339(micros), "2026-11-24T02:12:00.5Z");
+        assert_eq!(parse_http("Tue, 24 Nov 2026 02:12:00 GMT"), Some(micros - 500_000));
         assert_eq!(parse_rfc3339("yesterday"), None);
     }
 

@@ -1,4 +1,4 @@
-//! What the process has used: CPU seconds and peak memory, from the kernel's own account.
+//! What the process has used: CPU seconds and memory, from the kernel's own account.
 use std::fs;
 
 /// CPU seconds (user and system) of the process so far.
@@ -14,8 +14,18 @@ pub fn cpu_seconds() -> f64 {
 /// Greatest resident memory so far, octets.
 #[must_use]
 pub fn peak_rss_bytes() -> u64 {
+    of_status("VmHWM:")
+}
+
+/// Resident memory now, octets.
+#[must_use]
+pub fn rss_bytes() -> u64 {
+    of_status("VmRSS:")
+}
+
+fn of_status(name: &str) -> u64 {
     let text = fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = text.lines().find_map(|l| l.strip_prefix("VmHWM:"));
+    let line = text.lines().find_map(|l| l.strip_prefix(name));
     let kib = line.and_then(|l| l.split_whitespace().next()).and_then(|n| n.parse::<u64>().ok());
     kib.unwrap_or_default() * 1024
 }

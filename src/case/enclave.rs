@@ -136,12 +136,10 @@ impl Enclave {
     pub(crate) fn told(&self, case: &Case) -> anyhow::Result<()> {
         if case.enclave_key.is_some() {
             let (known, log) = (self.0.len(), case.dir.join("access.ndjson"));
-            let mut err = std::io::stderr();
-            writeln!(err, "{known} pseudonyms in clear, recorded in {}", log.display())?;
+            crate::log::inform(&format!("{known} pseudonyms in clear, recorded in {}", log.display()))?;
             if case.site_from.is_some() {
-                writeln!(
-                    err,
-                    "the register has changed since it judged: clear text is what it holds now, what it no longer holds stays a pseudonym"
+                crate::log::inform(
+                    "the register has changed since it judged: clear text is what it holds now, what it no longer holds stays a pseudonym",
                 )?;
             }
         }

@@ -22,6 +22,7 @@ use lidr_custody::Bundle;
 use crate::{
     args::{Evidence, EvidenceVerb},
     case::{Case, enclave},
+    log,
 };
 
 /// Octets of a bundle that are read.
@@ -52,17 +53,11 @@ fn make(args: &Evidence) -> anyhow::Result<ExitCode> {
     }
     let bundle = Bundle::make(facts, contents.parts, previous, &signer)?;
     write(file, &bundle.pack()?)?;
-    let mut err = std::io::stderr();
     for lack in &contents.lacks {
-        writeln!(err, "lacks     {lack}")?;
+        log::inform(&format!("lacks     {lack}"))?;
     }
-    writeln!(
-        err,
-        "written   {} ({} parts, manifest {})",
-        file.display(),
-        bundle.manifest.entries.len(),
-        bundle.manifest.hash()?
-    )?;
+    let (parts, manifest) = (bundle.manifest.entries.len(), bundle.manifest.hash()?);
+    log::inform(&format!("written   {} ({parts} parts, manifest {manifest})", file.display()))?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -1,11 +1,11 @@
 //! `lidr evidence verify`: whether bundles are what was written, by whom, in which order.
-use std::{fs, io::Write, process::ExitCode};
+use std::{fs, process::ExitCode};
 
 use anyhow::Context;
 use lidr_custody::{Checked, PublicKey};
 
 use super::read;
-use crate::{args::Verify, explain};
+use crate::{args::Verify, explain, log};
 
 pub(super) fn run(args: &Verify) -> anyhow::Result<ExitCode> {
     let mut keys = Vec::new();
@@ -23,10 +23,7 @@ pub(super) fn run(args: &Verify) -> anyhow::Result<ExitCode> {
     explain::print(&text)?;
     let bad = checked.iter().filter(|c| !c.problems.is_empty()).count();
     if keys.is_empty() {
-        writeln!(
-            std::io::stderr(),
-            "The key was not compared with a known one: give --public-key PUB.pem of who should have signed."
-        )?;
+        log::inform("The key was not compared with a known one: give --public-key PUB.pem of who should have signed.")?;
     }
     Ok(if bad == 0 { ExitCode::SUCCESS } else { ExitCode::from(2) })
 }
