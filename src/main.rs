@@ -4,12 +4,14 @@ mod account;
 mod args;
 mod args_evidence;
 mod args_live;
+mod args_operate;
 mod args_report;
 mod bench;
 mod case;
 mod certification;
 mod copies;
 mod demo;
+mod doctor;
 mod evidence;
 mod explain;
 mod folder;
@@ -19,6 +21,7 @@ mod inputs;
 mod judge;
 mod key;
 mod live;
+mod manual;
 mod out;
 mod refresh;
 mod replay;
@@ -75,6 +78,10 @@ fn run(cli: Cli, properties: &Properties) -> anyhow::Result<ExitCode> {
         Verb::Bench(args) => bench::run(&args),
         Verb::Demo(args) => demo::run(&args),
         Verb::Live(args) => live::run(&args, quiet),
+        Verb::Doctor(args) => doctor::run(&args, properties),
+        Verb::Settings(args) => settings::list::run(&args),
+        Verb::Completions(args) => manual::completions(&args),
+        Verb::Man(args) => manual::pages(&args),
         #[cfg(feature = "kafka")]
         Verb::Sensor(args) => sensor::run(&args, properties, quiet),
         #[cfg(feature = "kafka")]

@@ -12,6 +12,8 @@ mod custody;
 #[cfg(test)]
 mod dashboards;
 #[cfg(test)]
+mod doctor;
+#[cfg(test)]
 mod edges;
 #[cfg(test)]
 mod evidence;
@@ -28,7 +30,11 @@ mod live;
 #[cfg(test)]
 mod live_wire;
 #[cfg(test)]
+mod manual;
+#[cfg(test)]
 mod ocsf;
+#[cfg(test)]
+mod package;
 #[cfg(test)]
 mod packaging;
 #[cfg(test)]

@@ -1,8 +1,9 @@
 //! Rows from Kafka, findings to Kafka: what both ends share.
 //!
 //! `source` reads the table topics and feeds a judge, `resume` goes on from a snapshot, `strange` says what becomes of messages that are none of ours, `findings`
-//! produces what was found.
+//! produces what was found, `probe` is what `lidr doctor` asks.
 mod findings;
+pub mod probe;
 mod resume;
 mod source;
 mod strange;
