@@ -58,7 +58,8 @@ fn advice(said: &str, properties: &Properties) -> &'static str {
         return "name the broker as its certificate does, or give the broker a certificate with this name";
     }
     if has(&["certificate verify failed", "unable to get local issuer", "self-signed", "self signed"]) {
-        return "name the authority that signed the broker's certificate: ssl.ca.location under [kafka]";
+        return "name the authority that signed the broker's certificate, ssl.ca.location under [kafka]; if that is right, the certificate has another \
+                name than the one asked for";
     }
     if has(&["certificate required", "handshake failure", "bad certificate"]) {
         return "the broker wants a certificate of yours: ssl.certificate.location and ssl.key.location under [kafka]";
@@ -74,11 +75,18 @@ fn advice(said: &str, properties: &Properties) -> &'static str {
     if has(&["failed to resolve", "name or service not known"]) {
         return "the name is not known here: look at its spelling and at /etc/resolv.conf";
     }
+    if has(&["location failed", "no such file", "permission denied"]) {
+        return "the file that this property names cannot be read, or is none of its kind";
+    }
     if has(&["connection refused"]) {
         return "nothing listens there: start the broker, or look at the port; it must be the one that `listeners` names";
     }
     if has(&["timed out", "timeout", "no route", "unreachable"]) {
         return "look at the address, at firewalls between, and whether the broker runs";
+    }
+    if protocol == "plaintext" {
+        return "something is there and does not answer as a broker: if it speaks TLS or SASL, say so with security.protocol under [kafka]; else look at \
+                the port and at the broker's own log";
     }
     "look at the address and the port, and at the broker's own log"
 }
@@ -264,7 +272,13 @@ mod tests {
                 "sasl.password",
             ),
             ("property `sasl.pasword`: No such configuration property", &ssl, "names under [kafka]"),
-            ("Metadata fetch error: BrokerTransportFailure (Local: Broker transport failure)", &plain, "own log"),
+            ("Metadata fetch error: BrokerTransportFailure (Local: Broker transport failure)", &plain, "TLS or SASL"),
+            ("Metadata fetch error: BrokerTransportFailure (Local: Broker transport failure)", &ssl, "own log"),
+            (
+                "Client creation error: ssl.ca.location failed: error:05880002:x509 certificate routines::system lib",
+                &ssl,
+                "cannot be read",
+            ),
         ] {
             let had = advice(said, properties);
             assert!(had.contains(step), "{said}: {had}");

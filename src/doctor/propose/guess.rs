@@ -10,6 +10,11 @@ use lidr_schema::Ip;
 
 use super::{Entry, Proposal, Table, zones};
 
+/// Clients that a public server must have to be taken for the carrier's own.
+const CLIENTS: u64 = 3;
+/// Facts that are told of one thing.
+const MOST_NAMED: usize = 4;
+
 /// What a host is, the most intimate first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Role {
@@ -76,14 +81,16 @@ impl Seen<'_> {
 
 /// Everything that is proposed.
 pub(super) fn propose(facts: &[Fact], names: &BTreeMap<String, String>, sensor: &str) -> Proposal {
-    let seen = Seen { facts, names };
+    let is_host = |ip: &Ip| zones::is_a_host(ip.to_std());
+    let facts: Vec<Fact> = facts.iter().filter(|f| is_host(&f.host) && f.other.iter().all(is_host)).cloned().collect();
+    let seen = Seen { facts: &facts, names };
     let mut open = Vec::new();
     let mut hosts = Hosts::new();
     let askers = askers(&seen);
     for f in seen.of("sends") {
         hosts.entry(f.host).or_default();
     }
-    for (ip, role, why) in roles(&seen, &askers, &mut open) {
+    for (ip, role, why) in roles(&seen, &askers) {
         hosts.entry(ip).or_default().roles.entry(role).or_default().push(why);
     }
     let zones = zones::zones(&hosts);
@@ -106,7 +113,7 @@ pub(super) fn propose(facts: &[Fact], names: &BTreeMap<String, String>, sensor: 
 }
 
 /// What hosts are, each with its sentence.
-fn roles(seen: &Seen<'_>, askers: &Askers, open: &mut Vec<String>) -> Vec<(Ip, Role, String)> {
+fn roles(seen: &Seen<'_>, askers: &Askers) -> Vec<(Ip, Role, String)> {
     let mut out = Vec::new();
     let other = |f: &Fact| f.other.map(|ip| ip.to_string()).unwrap_or_default();
     let port = |f: &Fact| f.port.map(|p| format!(":{p}")).unwrap_or_default();
@@ -143,10 +150,8 @@ fn roles(seen: &Seen<'_>, askers: &Askers, open: &mut Vec<String>) -> Vec<(Ip, R
             }
             // A mirror may be anybody's; what it is for does not show.
             "mirror" => {}
-            // Mediation is the carrier's own. Product that leaves it in this form is what an intruder would want.
-            _ if !zones::is_private(to.to_std()) => {
-                open.push(format!("{to} is a public address and receives product: {why}. Not proposed as mediation function. Whose is it?"));
-            }
+            // Mediation is the carrier's own: product that leaves it in this form is what an intruder would want.
+            _ if !zones::is_private(to.to_std()) => {}
             _ => {
                 out.push((f.host, Role::Poi, format!("sends product: {why}")));
                 out.push((to, Role::Mdf, format!("receives product: {why}")));
@@ -322,18 +327,33 @@ fn destinations(seen: &Seen<'_>, open: &mut Vec<String>) -> Vec<Entry> {
         ));
         out.remove(id);
     }
-    let known: BTreeSet<(String, String)> =
-        out.values().filter_map(|e| Some((e.cells.get(2)?.clone(), e.cells.get(3)?.clone()))).collect();
+    let known: Vec<(&str, &str)> =
+        out.values().filter_map(|e| Some((e.cells.get(2)?.as_str(), e.cells.get(3)?.as_str()))).collect();
+    open.extend(elsewhere(seen, &known));
+    out.into_values().collect()
+}
+
+/// Where product went that no request named, a sentence for each place.
+fn elsewhere(seen: &Seen<'_>, known: &[(&str, &str)]) -> Vec<String> {
+    let mut places: BTreeMap<(Ip, u16), Vec<&Fact>> = BTreeMap::new();
     for f in seen.of("delivers").filter(|f| f.value != "mirror") {
         let (Some(to), port) = (f.other, f.port.unwrap_or_default()) else { continue };
-        if !known.contains(&(to.to_string(), port.to_string())) {
-            open.push(format!(
-                "{} units of {} went from {} to {to}:{port}, a place that no request named ({}). If it is a destination, add it under the id that elements know",
-                f.n, f.value, f.host, seen.at(f)
-            ));
+        if !known.contains(&(to.to_string().as_str(), port.to_string().as_str())) {
+            places.entry((to, port)).or_default().push(f);
         }
     }
-    out.into_values().collect()
+    let one = |((to, port), facts): ((Ip, u16), Vec<&Fact>)| {
+        let came = |f: &&Fact| format!("{} units of {} from {} ({})", f.n, f.value, f.host, seen.at(f));
+        let came = facts.iter().take(MOST_NAMED).map(came).collect::<Vec<_>>().join("; ");
+        let handover = facts.iter().any(|f| f.value.starts_with("hi"));
+        let what = if handover || zones::is_private(to.to_std()) {
+            "no request named it. If it is a destination, add it under the id that elements know"
+        } else {
+            "a public address that no request named: not proposed as mediation function. Whose is it?"
+        };
+        format!("product went to {to}:{port}: {came}; {what}")
+    };
+    places.into_iter().map(one).collect()
 }
 
 fn allow(seen: &Seen<'_>, hosts: &Hosts, open: &mut Vec<String>) -> Vec<Entry> {
@@ -341,10 +361,21 @@ fn allow(seen: &Seen<'_>, hosts: &Hosts, open: &mut Vec<String>) -> Vec<Entry> {
     let mut put = |kind: &str, ip: Ip, port: Option<u16>, why: String| {
         out.entry((kind.to_owned(), ip, port.unwrap_or_default())).or_default().push(why);
     };
+    let mut few = 0;
     for f in seen.of("serves") {
-        if let Some(kind) = service(f) {
+        let Some(kind) = service(f) else { continue };
+        // Anybody's resolver answers; the carrier's own have clients.
+        if zones::is_private(f.host.to_std()) || f.peers >= CLIENTS {
             put(kind, f.host, f.port, format!("answered {} of {} hosts ({})", f.value, f.peers, seen.at(f)));
+        } else {
+            few += 1;
         }
+    }
+    if few > 0 {
+        let why = "answered fewer than 3 hosts here: not proposed";
+        open.push(format!(
+            "{few} public servers of dns, ntp, syslog or AAA {why}. The carrier's own among them belong into allow"
+        ));
     }
     for f in seen.of("is told") {
         let kind = match f.port {

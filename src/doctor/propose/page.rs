@@ -5,6 +5,8 @@ use super::{Proposal, WARNING};
 
 /// Sentences of evidence that stand beside a line.
 const MOST: usize = 6;
+/// What was seen and not proposed that is told one by one.
+const MOST_OPEN: usize = 200;
 
 pub(super) fn page(proposal: &Proposal, inputs: &[String]) -> String {
     let mut out = format!("# Proposed site folder\n\nFrom {}.\n\n**{WARNING}**\n", inputs.join(", "));
@@ -25,9 +27,13 @@ pub(super) fn page(proposal: &Proposal, inputs: &[String]) -> String {
     if proposal.open.is_empty() {
         out.push_str("Nothing.\n");
     }
-    proposal.open.iter().for_each(|open| {
-        let _ = writeln!(out, "- {open}");
-    });
+    for open in proposal.open.iter().take(MOST_OPEN) {
+        let _ = writeln!(out, "- {}", cell(open));
+    }
+    let more = proposal.open.len().saturating_sub(MOST_OPEN);
+    if more > 0 {
+        let _ = writeln!(out, "- and {more} more of the kind");
+    }
     out.push_str(REST);
     out
 }

@@ -76,10 +76,29 @@ pub(super) fn zones(hosts: &Hosts) -> Proposed {
         );
         entries.push(entry("100.64.0.0/10", ("customer", "1"), why));
     }
+    let bare = |members: &Vec<Ip>| members.iter().all(|ip| hosts.get(ip).is_none_or(|h| h.role().is_none()));
+    let many = networks.values().filter(|members| bare(members)).count() > MOST_UNASSIGNED;
+    let mut rest: BTreeMap<&str, usize> = BTreeMap::new();
     for ((address, length), members) in networks {
-        entries.extend(one(&format!("{address}/{length}"), &members, hosts));
+        match BLOCKS.iter().find(|b| many && bare(&members) && members.iter().all(|ip| holds(b, *ip))) {
+            Some(block) => *rest.entry(block).or_default() += 1,
+            None => entries.extend(one(&format!("{address}/{length}"), &members, hosts)),
+        }
+    }
+    for (block, number) in rest {
+        let why = format!("{number} private networks of which no role was seen: too many to name");
+        entries.push(entry(block, ("unassigned", ""), why));
     }
     Proposed { entries }
+}
+
+/// Networks without a role that are named one by one.
+const MOST_UNASSIGNED: usize = 64;
+/// The private ranges (RFC 1918, RFC 4193).
+const BLOCKS: [&str; 4] = ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7"];
+
+fn holds(block: &str, ip: Ip) -> bool {
+    block.parse::<Cidr>().is_ok_and(|range| range.contains(ip))
 }
 
 /// The zone of a network, and those of hosts in it that are something else.
@@ -140,7 +159,7 @@ fn network(address: IpAddr) -> (IpAddr, u8) {
 }
 
 /// Whether an address can be that of one host for good.
-fn is_a_host(address: IpAddr) -> bool {
+pub(super) fn is_a_host(address: IpAddr) -> bool {
     let local = match address {
         IpAddr::V4(ip) => ip.is_link_local() || ip.is_broadcast(),
         IpAddr::V6(ip) => ip.is_unicast_link_local(),
@@ -194,6 +213,16 @@ mod tests {
                 "10.99.0.0/24,unassigned,"
             ]
         );
+    }
+
+    #[test]
+    fn networks_without_a_role_are_told_together_where_there_are_many() {
+        let names: Vec<String> = (0..100).map(|i| format!("10.1.{i}.1")).collect();
+        let list: Vec<(&str, Option<Role>)> = names.iter().map(|n| (n.as_str(), None)).collect();
+        assert_eq!(lines(&list), ["10.0.0.0/8,unassigned,"]);
+        assert_eq!(lines(&list[..60]).len(), 60);
+        let mixed: Vec<_> = list.into_iter().chain([("10.1.3.2", Some(Role::Device))]).collect();
+        assert_eq!(lines(&mixed), ["10.1.3.0/24,core,4", "10.0.0.0/8,unassigned,"]);
     }
 
     #[test]
