@@ -69,6 +69,7 @@ fn a_sound_site_folder_is_told_table_by_table_and_a_broken_one_error_by_error() 
     let site = s.path("site");
     let (code, good) = checks(&["--site", &site]);
     assert_eq!(code, Some(0), "{good:?}");
+    assert!(has(&good, "site tables", "warn", &["warrants.csv has mode", "may read who is tapped"]), "{good:?}");
     assert!(
         has(&good, "site tables", "ok", &["elements.csv: 5 lines"]) && has(&good, "rules", "ok", &["rules load"]),
         "{good:?}"

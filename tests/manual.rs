@@ -26,6 +26,8 @@ fn verbs(of: &[String]) -> BTreeSet<String> {
 /// Runs a program on a file, where it is there; what it complained of.
 fn complaints(test: &str, program: &str, args: &[&str], file: &Path) -> Option<String> {
     let Ok(out) = Command::new(program).args(args).arg(file).env("LC_ALL", "C.UTF-8").output() else {
+        let required = format!("LIDR_REQUIRE_{}", program.to_uppercase());
+        assert!(std::env::var_os(&required).is_none(), "{program} is required and is not here");
         println!("\nskipped: {test}: {program} is not here");
         return None;
     };

@@ -1,5 +1,5 @@
 //! The site folder, looked through to its end: every table with its lines, every error with its place, what is not there.
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, fs, os::unix::fs::PermissionsExt};
 
 use lidr_analytics::site::{Found, survey};
 use lidr_ingest::log::Sources;
@@ -66,12 +66,20 @@ fn table(found: &Found) -> Vec<Check> {
             n => ok(format!("{}: {n} {}", found.file, if n == 1 { "line" } else { "lines" })),
         });
     }
+    out.extend(open_to_all(found));
     out.extend(found.doubts.iter().take(MOST).map(|doubt| warn(doubt.to_string(), "")));
     let more = found.doubts.len().saturating_sub(MOST);
     if more > 0 {
         out.push(warn(format!("{}: {more} more selectors like these", found.file), ""));
     }
     out
+}
+
+/// A register that every user of this machine may read.
+fn open_to_all(found: &Found) -> Option<Check> {
+    let mode = fs::metadata(&found.file).ok().filter(|m| m.is_file())?.permissions().mode() & 0o777;
+    let why = format!("{} has mode {mode:o}: every user of this machine may read who is tapped", found.file);
+    (found.name == "warrants" && mode & 0o004 != 0).then(|| warn(why, format!("`chmod o-r {}`", found.file)))
 }
 
 /// The mappings of record files: all that is wrong with them.
