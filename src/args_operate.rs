@@ -69,8 +69,9 @@ pub(crate) struct Settings {
     /// Only what this verb takes, for instance watch
     pub(crate) verb: Option<String>,
     /// How the list looks
-    #[arg(long, value_enum, default_value = "text")]
-    pub(crate) format: ListShape,
+    // Not `--format`: whoever sets `format = "json"` for findings sets it for every verb that has the option.
+    #[arg(long = "as", value_enum, default_value = "text")]
+    pub(crate) shape: ListShape,
 }
 
 /// How the list of settings looks.

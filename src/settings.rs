@@ -40,7 +40,7 @@ pub(crate) fn command() -> Command {
 }
 
 /// `lidr.toml` of the working folder, or the file that `LIDR_CONFIG` names.
-fn file() -> Option<PathBuf> {
+pub(crate) fn file() -> Option<PathBuf> {
     let named = std::env::var_os("LIDR_CONFIG").map(PathBuf::from);
     named.or_else(|| Some("lidr.toml".into()).filter(|path: &PathBuf| path.exists()))
 }
@@ -202,6 +202,7 @@ mod tests {
         assert!(refused("workers = [1, 2]").contains("needed one value, had 2"));
         assert!(refused("quiet = \"yes\"").contains("needed true or false, had `yes`"));
         assert!(parsed("state_every = 5", "lidr demo").is_ok(), "an option that says something of another one");
+        assert!(parsed("format = \"json\"", "lidr demo").is_ok(), "every verb that has --format takes it");
         assert!(refused("help = true").contains("no setting `help`"));
         assert!(refused("x = ").contains("lidr.toml"));
     }

@@ -150,7 +150,11 @@ fn a_broker_that_is_not_there_is_told_in_a_sentence_with_the_next_step() {
 #[test]
 fn a_settings_file_is_what_is_tried() {
     let dir = tempfile::tempdir().unwrap();
-    fs::write(dir.path().join("lidr.toml"), "site = \"nowhere\"\n[kafka]\nbrokers = \"127.0.0.1:1\"\n").unwrap();
+    fs::write(
+        dir.path().join("lidr.toml"),
+        "site = \"nowhere\"\n[kafka]\nbrokers = \"127.0.0.1:1\"\n\"sasl.password\" = \"geheim\"\n",
+    )
+    .unwrap();
     let mut command = Command::new(env!("CARGO_BIN_EXE_lidr"));
     let out =
         command.arg("doctor").env("LIDR_KEY", KEY).env_remove("LIDR_CONFIG").current_dir(dir.path()).output().unwrap();

@@ -1,15 +1,12 @@
-//! The broker: whether it answers, in a sentence with the next step where it does not; its topics, and whose messages they hold.
-use lidr_analytics::kafka::probe::{Ask, Newest, Probe, Silent, Topic, ask};
-use lidr_schema::wire::WireError;
+//! The broker: whether it answers, in a sentence with the next step where it does not.
+use lidr_analytics::kafka::probe::{Ask, Probe, Silent, ask};
 
 use super::{
     Asked,
     check::{Check, fail, ok, unchecked, warn},
+    topics,
 };
-use crate::{args::Broker, folder, sensor::all_properties, settings::Properties};
-
-/// A message from so far ahead comes from another clock, ms.
-const AHEAD: i64 = 5_000;
+use crate::{args::Broker, sensor::all_properties, settings::Properties};
 
 pub(super) fn checks(asked: &Asked<'_>) -> Vec<Check> {
     let args = asked.args;
@@ -94,143 +91,29 @@ fn advice(said: &str, properties: &Properties) -> &'static str {
 fn answered(asked: &Asked<'_>, brokers: &str, probe: &Probe) -> Vec<Check> {
     let n = probe.brokers.len();
     let cluster = probe.cluster.as_deref().map(|c| format!(", cluster {c}")).unwrap_or_default();
-    let mut out = vec![ok(format!(
-        "{brokers} answers: {n} {}{cluster} ({})",
-        if n == 1 { "broker" } else { "brokers" },
-        probe.brokers.join(", ")
-    ))];
-    out.extend(probe.reasons.iter().map(|why| {
-        warn(
-            format!("librdkafka says: {}", plain(why)),
-            "not every broker of the list can be reached, or its name is not known here",
-        )
-    }));
+    let number = if n == 1 { "1 broker".to_owned() } else { format!("{n} brokers") };
+    let mut out = vec![ok(format!("{brokers} answers: {number}{cluster} ({})", probe.brokers.join(", ")))];
+    // What is refused is told where it belongs.
+    let (refused, reasons): (Vec<&String>, Vec<&String>) =
+        probe.reasons.iter().partition(|why| why.contains("authorization failed"));
+    let next = "not every broker of the list can be reached, or its name is not known here";
+    out.extend(reasons.iter().map(|why| warn(format!("librdkafka says: {}", plain(why)), next)));
     if n < 3 {
-        let have = if n == 1 { "one broker".to_owned() } else { format!("{n} brokers") };
         out.push(warn(
-            format!("{have}: rows have {n} {}, and go with the last", if n == 1 { "copy" } else { "copies" }),
+            format!("{number}: what they hold goes with the last of them"),
             "three brokers, where nothing may be lost",
         ));
     }
-    let missing: Vec<&Topic> = probe.topics.iter().filter(|t| t.partitions == 0 && t.refused.is_none()).collect();
-    match (&probe.make, missing.is_empty()) {
-        (Ok(replicas), _) => out.push(ok(format!(
-            "topics may be made, with {replicas} {}",
-            if *replicas == 1 { "replica" } else { "replicas" }
-        ))),
-        (Err(why), true) => {
-            out.push(unchecked(format!("topics may not be made by this user ({why}); all are there"), ""))
-        }
-        (Err(why), false) => out.push(fail(
-            format!("{} topics are missing and may not be made: {why}", missing.len()),
-            format!("let this user create {}.*, or have them made: {}", asked.args.topic_prefix, names(&missing)),
-        )),
-    }
-    if probe.topics.iter().all(|t| t.partitions == 0) {
+    let of_group = refused.into_iter().find(|why| why.contains("Group authorization"));
+    if let Some(why) = of_group.or(probe.group.as_ref().err()) {
+        let what = format!("consumer group {}: {}", asked.args.group, plain(why));
         out.push(warn(
-            format!("there are no topics {}.* yet", asked.args.topic_prefix),
-            "start a sensor: it makes them; or --topic-prefix, if they have another one",
-        ));
-    } else if !missing.is_empty() {
-        out.push(warn(
-            format!("not there: {}", names(&missing)),
-            "a sensor makes them when it starts, a watch that of findings",
+            what,
+            "let the user of the watch read the group, or name another one with --group; a sensor needs none",
         ));
     }
-    if let Err(why) = &probe.group {
-        out.push(fail(
-            format!("consumer group {}: {why}", asked.args.group),
-            "let this user read the group, or name another one with --group",
-        ));
-    }
-    out.extend(probe.topics.iter().filter(|t| t.partitions > 0 || t.refused.is_some()).flat_map(|t| topic(asked, t)));
-    out.extend(clocks(probe));
-    out.push(unchecked(
-        "whether messages may be produced: a broker says so only to whoever produces",
-        "`lidr sensor` and `lidr watch` end with a sentence where they may not",
-    ));
+    out.extend(topics::checks(asked, probe));
     out
-}
-
-fn names(topics: &[&Topic]) -> String {
-    topics.iter().map(|t| t.name.as_str()).collect::<Vec<_>>().join(", ")
-}
-
-fn topic(asked: &Asked<'_>, topic: &Topic) -> Vec<Check> {
-    let name = &topic.name;
-    if let Some(why) = &topic.refused {
-        return vec![fail(format!("{name}: {why}"), "let this user read the topic (DESCRIBE and READ)")];
-    }
-    if topic.leaderless > 0 {
-        let of = format!("{} of {} partitions", topic.leaderless, topic.partitions);
-        return vec![fail(
-            format!("{name}: no broker leads {of}"),
-            "a broker is away: start it, or wait for the others to take over",
-        )];
-    }
-    let mut out = Vec::new();
-    let mut told = std::collections::BTreeSet::new();
-    for newest in topic.newest.iter().filter(|_| topic.table) {
-        if let Some(check) = message(asked, name, newest).filter(|c| told.insert(c.what.clone())) {
-            out.push(check);
-        }
-    }
-    if out.is_empty() {
-        let s = |n: usize| if n == 1 { "" } else { "s" };
-        out.push(ok(format!(
-            "{name}: {} partition{}, {} replica{}, {} messages",
-            topic.partitions,
-            s(topic.partitions),
-            topic.replicas,
-            s(topic.replicas),
-            topic.messages
-        )));
-    }
-    out
-}
-
-/// What a watch would say of a message; nothing if it would take it.
-fn message(asked: &Asked<'_>, topic: &str, newest: &Newest) -> Option<Check> {
-    let at = format!("{topic}[{}]", newest.partition);
-    match &newest.headers {
-        Err(why @ WireError::NewerMajor(..)) => {
-            Some(fail(format!("{at}: {why}"), "update lidr here before the sensors"))
-        }
-        Err(why) => Some(warn(
-            format!("{at}: the newest message is none of lidr's ({why})"),
-            "a watch passes over it, counts it and makes an oddity of it; see who writes there",
-        )),
-        Ok(headers) => match &asked.key {
-            Ok(Some(key)) => headers.check_key(key.id()).err().map(|why| {
-                fail(
-                    format!("{topic}: sensor {}: {why}", headers.sensor),
-                    "--key-file with the key that the sensor has, or another --topic-prefix",
-                )
-            }),
-            _ => None,
-        },
-    }
-}
-
-/// Whether producers' clocks are ahead of ours. One that is behind cannot be told from one that has been silent.
-fn clocks(probe: &Probe) -> Vec<Check> {
-    let now = folder::now() / 1000;
-    let newest = || probe.topics.iter().flat_map(|t| &t.newest);
-    let Some(greatest) = newest().filter_map(|n| n.produced).max() else { return Vec::new() };
-    if greatest <= now + AHEAD {
-        return vec![ok(
-            "no message was produced in this machine's future (a clock that is behind cannot be told from silence)",
-        )];
-    }
-    let ahead = newest().filter(|n| n.produced.is_some_and(|t| t > now + AHEAD));
-    let mut sensors: Vec<&str> = ahead.filter_map(|n| n.headers.as_ref().ok()).map(|h| h.sensor.as_str()).collect();
-    sensors.sort_unstable();
-    sensors.dedup();
-    let who = if sensors.is_empty() { "a producer".to_owned() } else { format!("sensor {}", sensors.join(", ")) };
-    vec![warn(
-        format!("the clock of {who} is {} s ahead of this machine's, or this one is behind", (greatest - now) / 1000),
-        "synchronise both: rows of live inputs have these times",
-    )]
 }
 
 #[cfg(test)]

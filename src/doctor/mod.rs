@@ -15,6 +15,8 @@ mod protocols;
 mod rights;
 mod rules;
 mod site;
+#[cfg(feature = "kafka")]
+mod topics;
 
 use std::{io::Write, process::ExitCode};
 

@@ -10,6 +10,7 @@ use super::{
     Asked,
     check::{Check, fail, ok, unchecked, warn},
 };
+use crate::settings;
 
 pub(super) fn checks(asked: &Asked<'_>) -> Vec<Check> {
     let args = asked.args;
@@ -31,6 +32,7 @@ pub(super) fn checks(asked: &Asked<'_>) -> Vec<Check> {
         ));
     }
     out.extend(key(asked));
+    out.extend(secrets(asked));
     out.extend(args.metrics.map(port));
     out
 }
@@ -94,6 +96,18 @@ fn key(asked: &Asked<'_>) -> Vec<Check> {
         ));
     }
     out
+}
+
+/// A settings file with a secret of the broker that every user of this machine may read.
+fn secrets(asked: &Asked<'_>) -> Option<Check> {
+    let secret = asked.properties.keys().find(|name| name.contains("password") || name.contains("secret"))?;
+    let path = settings::file()?;
+    let mode = fs::metadata(&path).ok()?.permissions().mode() & 0o777;
+    let (why, next) = (
+        format!("{} has mode {mode:o} and `{secret}` in it", path.display()),
+        format!("`chmod o-r {}`", path.display()),
+    );
+    (mode & 0o004 != 0).then(|| warn(why, next))
 }
 
 fn port(address: SocketAddr) -> Check {

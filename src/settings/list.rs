@@ -37,7 +37,7 @@ pub(crate) fn run(args: &Settings) -> anyhow::Result<ExitCode> {
         }
     }
     let all = all(&command, args.verb.as_deref());
-    let text = match args.format {
+    let text = match args.shape {
         ListShape::Text => text(&all),
         ListShape::Markdown => page(&all),
         ListShape::Toml => toml(&all, args.verb.as_deref()),
@@ -103,7 +103,7 @@ fn text(all: &All) -> String {
             let _ = writeln!(out, "    of {}", meaning.verbs.join(", "));
         }
     }
-    out.push_str("\n[kafka] brokers is --kafka; every other name there is a property of librdkafka. `lidr settings --format markdown` says more.\n");
+    out.push_str("\n[kafka] brokers is --kafka; every other name there is a property of librdkafka. `lidr settings --as markdown` says more.\n");
     out
 }
 
@@ -129,7 +129,7 @@ options with `_` for `-`. A setting counts for every verb that has the option. O
 (`rules = [\"a\", \"b\"]`) and separated by a comma in the environment where the table says so. Switches are `true` or `false`. A name that
 no option has, and a value that the option would refuse, end lidr with a sentence: nothing is passed over.
 
-`lidr settings` prints this list, `lidr settings watch --format toml` a settings file for one verb with everything switched off. This page is
+`lidr settings` prints this list, `lidr settings watch --as toml` a settings file for one verb with everything switched off. This page is
 made from the program (`LIDR_BLESS=1 cargo test --workspace --bin lidr settings` writes it anew).
 
 ## Variables that are no options
@@ -169,20 +169,23 @@ fn page(all: &All) -> String {
     let mut out = HEAD.to_owned();
     let cell = |text: &str| text.replace('|', "\\|").replace('\n', " ");
     for (long, setting) in all {
-        let several = setting.meanings.len() > 1;
-        let defaults: Vec<_> = setting.meanings.iter().map(|m| m.default.clone()).collect();
-        let one = defaults.iter().all(|d| Some(d) == defaults.first());
-        let default = if one { defaults.first().cloned().unwrap_or_default() } else { defaults.join(" / ") };
-        let default = match default.as_str() {
-            "" | "needed" => default.clone(),
+        let one = |m: &Meaning| Some(&m.default) == setting.meanings.first().map(|m| &m.default);
+        let same = setting.meanings.iter().all(one);
+        let shown = |default: &str| match default {
+            "" | "needed" => default.to_owned(),
             value => format!("`{value}`"),
         };
+        let default = setting.meanings.first().filter(|_| same).map(|m| shown(&m.default)).unwrap_or_default();
         let meaning = |m: &Meaning| {
             let values =
                 if m.values.is_empty() { String::new() } else { format!(" (`{}`)", m.values.replace(", ", "`, `")) };
-            let verbs =
-                if several || m.verbs.len() < 20 { format!(" — {}", m.verbs.join(", ")) } else { String::new() };
-            format!("{}{values}{verbs}", m.text)
+            let own = match m.default.as_str() {
+                "" => String::new(),
+                _ if same => String::new(),
+                "needed" => ", needed".to_owned(),
+                value => format!(", default `{value}`"),
+            };
+            format!("{}{values}{own} — {}", m.text, m.verbs.join(", "))
         };
         let meanings: Vec<_> = setting.meanings.iter().map(meaning).collect();
         let _ = writeln!(

@@ -144,6 +144,7 @@ impl ConsumerContext for Hearing {}
 pub fn ask(ask: &Ask<'_>) -> Result<Probe, Silent> {
     let mut config = config(ask.brokers, ask.properties);
     config.set("group.id", ask.group).set("enable.auto.commit", "false").set("auto.offset.reset", "earliest");
+    config.set("allow.auto.create.topics", "false");
     let heard = Hearing::default();
     let refused = |error: &KafkaError| Silent { error: said(error), reasons: Vec::new() };
     let consumer: BaseConsumer<Hearing> = config.create_with_context(heard.clone()).map_err(|e| refused(&e))?;
@@ -160,6 +161,9 @@ pub fn ask(ask: &Ask<'_>) -> Result<Probe, Silent> {
     let mut topics: Vec<Topic> = names
         .map(|(name, table)| topic(name.clone(), table, metadata.topics().iter().find(|t| t.name() == name)))
         .collect();
+    for topic in topics.iter_mut().filter(|t| t.partitions == 0 && t.refused.is_none()) {
+        hidden(&consumer, topic);
+    }
     look(&consumer, &mut topics);
     let make = make(&config, ask.prefix, brokers.len());
     let group = group(&consumer, &topics);
@@ -199,6 +203,14 @@ fn topic(name: String, table: bool, found: Option<&MetadataTopic>) -> Topic {
     }
 }
 
+/// Whether a topic is not there, or is not shown to whoever may not see it: the list of all topics leaves such out.
+fn hidden(consumer: &BaseConsumer<Hearing>, topic: &mut Topic) {
+    let Ok(metadata) = consumer.fetch_metadata(Some(&topic.name), WAIT) else { return };
+    let error = metadata.topics().iter().find_map(MetadataTopic::error).map(RDKafkaErrorCode::from);
+    topic.refused =
+        error.filter(|code| *code == RDKafkaErrorCode::TopicAuthorizationFailed).map(|code| code.to_string());
+}
+
 /// Reads the newest message of every partition.
 fn look(consumer: &BaseConsumer<Hearing>, topics: &mut [Topic]) {
     let (mut list, mut left) = (TopicPartitionList::new(), BTreeSet::new());
@@ -228,9 +240,9 @@ fn look(consumer: &BaseConsumer<Hearing>, topics: &mut [Topic]) {
         let message = match came {
             Ok(message) => message,
             Err(error) => {
-                if refuses(&error) {
-                    let readable = topics.iter_mut().filter(|t| left.iter().any(|(name, _)| *name == t.name));
-                    readable.for_each(|t| t.refused = Some(said(&error)));
+                if let Some(code) = refuses(&error) {
+                    let unread = topics.iter_mut().filter(|t| left.iter().any(|(name, _)| *name == t.name));
+                    unread.for_each(|t| t.refused = Some(code.to_string()));
                     return;
                 }
                 continue;
@@ -254,12 +266,9 @@ fn look(consumer: &BaseConsumer<Hearing>, topics: &mut [Topic]) {
     }
 }
 
-/// Whether an error is a refusal and not a hitch.
-fn refuses(error: &KafkaError) -> bool {
-    let code = error.rdkafka_error_code();
-    code.is_some_and(|c| {
-        matches!(c, RDKafkaErrorCode::TopicAuthorizationFailed | RDKafkaErrorCode::GroupAuthorizationFailed)
-    })
+/// Whether an error refuses topics; one that refuses the group says nothing of them.
+fn refuses(error: &KafkaError) -> Option<RDKafkaErrorCode> {
+    error.rdkafka_error_code().filter(|code| *code == RDKafkaErrorCode::TopicAuthorizationFailed)
 }
 
 /// Whether a topic could be made; the broker only says whether it would.
