@@ -181,6 +181,12 @@ pub(crate) struct Broker {
     /// Prefix of the topics
     #[arg(long, default_value = "lidr.v1")]
     pub(crate) topic_prefix: String,
+    /// Seconds that a broker may be away, at the start or later, before it is given up; what is heard live is never given up
+    #[arg(long, value_name = "SECONDS", default_value_t = 300)]
+    pub(crate) broker_wait: u64,
+    /// MiB of messages that wait for a broker; once they are full, files are read later and live inputs fill --queue
+    #[arg(long, value_name = "MIB", default_value_t = 64, value_parser = above_zero::<u32>)]
+    pub(crate) broker_buffer: u32,
     /// A property of librdkafka, for instance security.protocol=SSL; also in lidr.toml under [kafka]
     #[arg(short = 'X', value_name = "NAME=VALUE")]
     pub(crate) property: Vec<String>,

@@ -1,8 +1,9 @@
 //! The output folder (contracts: output folder).
 //!
 //! Beside findings and summary it holds copies of the site's tables that judged (`copies.rs`).
-//! `findings.ndjson` is appended and flushed per finding, so that a run that is cut off has lost nothing; `summary.json` is
-//! written under a temporary name and renamed. A folder with findings or the summary of another run is refused. A run that goes on for ever
+//! `findings.ndjson` is appended and flushed per finding, so that a run that is cut off has lost nothing; a line that found no room is
+//! taken back, and one that a crash has cut is taken away when the folder is opened again: there are whole lines only.
+//! `summary.json` is written under a temporary name and renamed. A folder with findings or the summary of another run is refused. A run that goes on for ever
 //! (`watch`) writes at its start whose folder it is, opens its own again and appends; it may begin a new file at every multiple
 //! of some time, by the clock of the machine: that is the operator's housekeeping and no finding depends on it.
 use std::{
@@ -57,7 +58,7 @@ impl Folder {
         let mut findings = options.open(&path).with_context(|| path.display().to_string())?;
         let since = findings.metadata().and_then(|m| m.modified()).map_or_else(|_| now(), micros);
         if again {
-            end_line(&mut findings).with_context(|| path.display().to_string())?;
+            whole_lines(&mut findings).with_context(|| path.display().to_string())?;
         }
         let (rotate, copies) = (own.as_ref().and_then(|o| o.rotate), Copies::new(dir, !again));
         let folder = Self { dir: dir.to_owned(), findings, rotate, since, copies };
@@ -70,7 +71,7 @@ impl Folder {
     /// Adds a line of findings.
     pub(crate) fn append(&mut self, line: &str) -> anyhow::Result<()> {
         self.turn(now())?;
-        let done = writeln!(self.findings, "{line}").and_then(|()| self.findings.flush());
+        let done = add(&mut self.findings, format!("{line}\n").as_bytes());
         done.with_context(|| self.dir.join("findings.ndjson").display().to_string())
     }
 
@@ -111,12 +112,37 @@ impl Folder {
 
     /// Writes the summary.
     pub(crate) fn summary(&self, summary: &Value) -> anyhow::Result<()> {
-        let (path, temporary) = (self.dir.join("summary.json"), self.dir.join(".summary.json.tmp"));
         let mut text = serde_json::to_string_pretty(summary)?;
         text.push('\n');
-        fs::write(&temporary, text).with_context(|| temporary.display().to_string())?;
-        fs::rename(&temporary, &path).with_context(|| path.display().to_string())
+        put(&self.dir.join("summary.json"), text.as_bytes(), 0o644)
     }
+}
+
+/// Writes a file whole or not at all: under a temporary name beside it, synced, renamed.
+pub(crate) fn put(path: &Path, octets: &[u8], mode: u32) -> anyhow::Result<()> {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let temporary = path.with_file_name(format!(".{name}.tmp"));
+    let mut options = OpenOptions::new();
+    options.create(true).write(true).truncate(true).mode(mode);
+    let written = options.open(&temporary).and_then(|mut file| {
+        file.write_all(octets)?;
+        file.sync_all()
+    });
+    let done = written.and_then(|()| fs::rename(&temporary, path));
+    if done.is_err() {
+        // What could not be written need not stay; the next run would replace it anyway.
+        drop(fs::remove_file(&temporary));
+    }
+    done.with_context(|| path.display().to_string())
+}
+
+/// Appends all of it or nothing.
+fn add(file: &mut File, octets: &[u8]) -> std::io::Result<()> {
+    let before = file.seek(SeekFrom::End(0))?;
+    file.write_all(octets).inspect_err(|_| {
+        // A full disk takes the beginning of a line; the error is told either way.
+        drop(file.set_len(before));
+    })
 }
 
 /// Whether the folder's summary says what this run would say of itself.
@@ -126,14 +152,21 @@ fn is_own(dir: &Path, name: &Value) -> bool {
     name.as_object().is_some_and(|fields| fields.iter().all(|(field, value)| summary.get(field) == Some(value)))
 }
 
-/// Goes to the end of the file, behind a line that was cut by a crash.
-fn end_line(file: &mut File) -> std::io::Result<()> {
-    let mut last = [b'\n'];
-    if file.seek(SeekFrom::End(0))? > 0 {
-        file.seek(SeekFrom::End(-1))?;
-        file.read_exact(&mut last)?;
+/// Takes away a line at the end that a crash has cut: whoever goes on writes its finding again.
+fn whole_lines(file: &mut File) -> std::io::Result<()> {
+    const STEP: u64 = 64 * 1024;
+    let mut end = file.seek(SeekFrom::End(0))?;
+    while end > 0 {
+        let start = end.saturating_sub(STEP);
+        let mut part = Vec::new();
+        file.seek(SeekFrom::Start(start))?;
+        Read::take(&mut *file, end - start).read_to_end(&mut part)?;
+        if let Some(last) = part.iter().rposition(|octet| *octet == b'\n') {
+            return file.set_len(start + last as u64 + 1);
+        }
+        end = start;
     }
-    if last == *b"\n" { Ok(()) } else { file.write_all(b"\n") }
+    file.set_len(0)
 }
 
 /// The machine's clock, µs since the epoch: for the operator's files, never for findings.
@@ -180,7 +213,7 @@ mod tests {
         folder.append("3").unwrap();
         folder.summary(&json!({ "verb": "watch", "rows": {}, "group": "a" })).unwrap();
         Folder::open(dir.path(), false, own("a")).unwrap().append("4").unwrap();
-        assert_eq!(fs::read_to_string(dir.path().join("findings.ndjson")).unwrap(), "1\n2\n3\n4\n");
+        assert_eq!(fs::read_to_string(dir.path().join("findings.ndjson")).unwrap(), "1\n3\n4\n");
         assert!(Folder::open(dir.path(), false, own("b")).is_err(), "another group's");
         assert!(Folder::open(dir.path(), false, None).is_err(), "a replay does not append");
     }

@@ -12,15 +12,31 @@ use lidr_ingest::{
 
 use crate::{args::Hear, rights, stop};
 
-/// Opens what shall be heard and begins to hear it: what comes waits for whoever reads. The names of the inputs, too.
-pub(crate) fn start(hear: &Hear, sources: &Arc<Sources>) -> anyhow::Result<(Reader, Vec<String>)> {
+/// What is heard.
+pub(crate) struct Heard {
+    /// What comes waits for whoever reads it.
+    pub(crate) reader: Reader,
+    /// The names of the inputs.
+    pub(crate) names: Vec<String>,
+    /// Set once the run shall end.
+    #[cfg(feature = "kafka")]
+    pub(crate) stop: Arc<AtomicBool>,
+}
+
+/// Opens what shall be heard and begins to hear it.
+pub(crate) fn start(hear: &Hear, sources: &Arc<Sources>) -> anyhow::Result<Heard> {
     let open = OpenInputs::open(&options(hear), sources)?;
     let names = open.names();
     rights::give_up();
     let stop: Arc<AtomicBool> = stop::on_signal()?;
     let reader = open.start(&stop)?;
     tracing::info!("hearing {}: SIGTERM or Ctrl-C ends it", names.join(", "));
-    Ok((reader, names))
+    Ok(Heard {
+        reader,
+        names,
+        #[cfg(feature = "kafka")]
+        stop,
+    })
 }
 
 /// Live inputs and no files, or the other way round.

@@ -122,6 +122,17 @@ impl Judging {
         Ok(Some(Resumed { source: snapshot.source, needed }))
     }
 
+    /// Rows due before that time are not all there: they fill memory, and what is found in them is not written.
+    #[cfg(feature = "kafka")]
+    pub(crate) fn whole_from(&mut self, due: i64) {
+        let from = due.saturating_add(1);
+        if from > self.range.0 {
+            let time = lidr_analytics::time::seconds_text(from);
+            tracing::warn!("the topics hold everything from {time} UTC on only: findings before that are not written");
+            self.range.0 = from;
+        }
+    }
+
     /// Rows that were judged before a restart.
     #[cfg(feature = "kafka")]
     pub(crate) fn context(

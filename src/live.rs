@@ -35,7 +35,7 @@ pub(crate) fn run(args: &Live, quiet: bool) -> anyhow::Result<ExitCode> {
     let (looked, site) = refresh::read(args.judge.site.as_deref(), &key)?;
     let sensor = inputs::sensor_name(args.decode.name.as_deref(), &site);
     let sources = inputs::sources(&args.decode, args.judge.site.as_deref(), &site, &key)?;
-    let (reader, names) = hear::start(&args.hear, &sources)?;
+    let hear::Heard { reader, names, .. } = hear::start(&args.hear, &sources)?;
     let config = inputs::live_config(&args.decode, &sensor, &key, &names)?;
     // By this it knows the folder that it wrote before a restart.
     let name = json!({ "verb": "live", "sensor": sensor, "key_id": key.id() });

@@ -1,8 +1,14 @@
 //! `lidr sensor`: captures and record files, or what is heard live, in; rows to Kafka; no judging.
-use std::{collections::BTreeMap, io::Write, process::ExitCode};
+use std::{
+    io::Write,
+    process::ExitCode,
+    sync::{Arc, atomic::AtomicBool},
+    time::Duration,
+};
 
 use anyhow::bail;
 use lidr_analytics::{Site, metrics::Metrics};
+use lidr_broker::Settings;
 use lidr_ingest::{
     run::{self, Config},
     sink::{KafkaSink, KafkaSinkOptions, Tee},
@@ -14,7 +20,8 @@ use lidr_schema::Key;
 use crate::{
     account,
     args::{Broker, Sensor},
-    hear, inputs, judge, key,
+    hear::{self, Heard},
+    inputs, judge, key,
     settings::Properties,
 };
 
@@ -27,10 +34,10 @@ pub(crate) fn run(args: &Sensor, properties: &Properties, quiet: bool) -> anyhow
     let to = To { args, properties, key: &key, quiet };
     if args.hear.is_live() {
         // Rights are given up before any thread is started, that of the metrics among them.
-        let (reader, names) = hear::start(&args.hear, &sources)?;
+        let Heard { reader, names, stop } = hear::start(&args.hear, &sources)?;
         let config = inputs::live_config(&args.decode, &sensor, &key, &names)?;
         let metrics = args.metrics.map(judge::serve).transpose()?;
-        to.send(reader, &config, metrics.as_deref())?;
+        to.send(reader, &config, metrics.as_deref(), Some(stop))?;
         return Ok(ExitCode::SUCCESS);
     }
     let metrics = args.metrics.map(judge::serve).transpose()?;
@@ -38,7 +45,7 @@ pub(crate) fn run(args: &Sensor, properties: &Properties, quiet: bool) -> anyhow
     for (sensor, files) in sensors {
         let workers = inputs::workers(args.decode.workers);
         let config = inputs::config(&args.decode, &sensor, workers, &key, &files, &sources)?;
-        to.send(Reader::open_with(&files, Some(&sources))?, &config, metrics.as_deref())?;
+        to.send(Reader::open_with(&files, Some(&sources))?, &config, metrics.as_deref(), None)?;
     }
     inputs::complain(&unreadable, ExitCode::SUCCESS)
 }
@@ -52,18 +59,25 @@ struct To<'a> {
 }
 
 impl To<'_> {
-    /// Decodes one sensor's inputs to their end.
-    fn send(&self, reader: Reader, config: &Config, metrics: Option<&Metrics>) -> anyhow::Result<()> {
+    /// Decodes one sensor's inputs to their end, or until `stop` is set where they have none.
+    fn send(
+        &self,
+        reader: Reader,
+        config: &Config,
+        metrics: Option<&Metrics>,
+        stop: Option<Arc<AtomicBool>>,
+    ) -> anyhow::Result<()> {
         let args = self.args;
+        let mut cluster = cluster(&args.broker, self.properties)?;
+        (cluster.endless, cluster.stop) = (stop.is_some(), stop);
         let options = KafkaSinkOptions {
             prefix: args.broker.topic_prefix.clone(),
             sensor: config.sensor.clone(),
             epoch: config.epoch.clone(),
             key_id: self.key.id().to_owned(),
             partitions: args.partitions,
-            properties: all_properties(&args.broker, self.properties)?,
         };
-        let mut sink = KafkaSink::connect(&args.broker.kafka, options)?;
+        let mut sink = KafkaSink::connect(&cluster, options)?;
         let sent = sink.sent();
         let tell = |account: &Summary| {
             let Some(metrics) = metrics else { return };
@@ -86,8 +100,8 @@ impl To<'_> {
     }
 }
 
-/// Properties of the settings file, then those of the command line.
-pub(crate) fn all_properties(broker: &Broker, settings: &Properties) -> anyhow::Result<BTreeMap<String, String>> {
+/// The cluster, with the properties of the settings file, then those of the command line.
+pub(crate) fn cluster(broker: &Broker, settings: &Properties) -> anyhow::Result<Settings> {
     let mut all = settings.clone();
     for text in &broker.property {
         let Some((name, value)) = text.split_once('=') else {
@@ -95,5 +109,7 @@ pub(crate) fn all_properties(broker: &Broker, settings: &Properties) -> anyhow::
         };
         all.insert(name.to_owned(), value.to_owned());
     }
-    Ok(all)
+    let wait = Duration::from_secs(broker.broker_wait);
+    let buffer = usize::try_from(broker.broker_buffer).unwrap_or_default().saturating_mul(1 << 20);
+    Ok(Settings { wait, buffer, ..Settings::new(&broker.kafka, &all) })
 }

@@ -6,7 +6,7 @@
 //! locks (a local disk, NFS 4).
 use std::{
     fs::{self, File, OpenOptions, TryLockError},
-    io::{Read, Write},
+    io::Read,
     os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
     sync::atomic::{AtomicBool, Ordering},
@@ -17,6 +17,8 @@ use std::{
 use anyhow::{Context, bail};
 use lidr_analytics::snapshot::{self, EngineState, Snapshot, SourceState, Tables};
 use serde_json::Value;
+
+use crate::folder;
 
 /// Snapshots that are kept.
 const KEPT: usize = 2;
@@ -130,9 +132,8 @@ impl State {
             settle()?;
         }
         let octets = snapshot::encode(&Snapshot { name: self.name.clone(), engine, source }, tables)?;
-        let (path, temporary) = (self.dir.join(format!("snapshot-{:020}", self.next)), self.dir.join("snapshot.tmp"));
-        let written = put(&temporary, &octets).and_then(|()| fs::rename(&temporary, &path));
-        written.and_then(|()| File::open(&self.dir)?.sync_all()).with_context(|| path.display().to_string())?;
+        folder::put(&self.dir.join(format!("snapshot-{:020}", self.next)), &octets, 0o600)?;
+        File::open(&self.dir).and_then(|dir| dir.sync_all()).with_context(|| self.dir.display().to_string())?;
         self.next += 1;
         (self.written, self.steps.0) = (Some(Instant::now()), self.steps.1);
         let old = snapshots(&self.dir)?;
@@ -141,12 +142,6 @@ impl State {
         }
         Ok(())
     }
-}
-
-fn put(path: &Path, octets: &[u8]) -> std::io::Result<()> {
-    let mut file = OpenOptions::new().create(true).write(true).truncate(true).mode(0o600).open(path)?;
-    file.write_all(octets)?;
-    file.sync_all()
 }
 
 fn read(path: &Path) -> anyhow::Result<(Snapshot, Tables)> {

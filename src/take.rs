@@ -32,6 +32,12 @@ impl RowSink for Taker<'_> {
     }
 
     #[cfg(feature = "kafka")]
+    fn whole_from(&mut self, due: i64) -> Result<(), Failed> {
+        self.0.whole_from(due);
+        Ok(())
+    }
+
+    #[cfg(feature = "kafka")]
     fn context(&mut self, table: TableId, batch: RecordBatch, origin: Option<Arc<BrokerOrigin>>) -> Result<(), Failed> {
         self.0.context(table, batch, origin).map_err(Failed::from)
     }

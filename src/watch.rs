@@ -2,11 +2,13 @@
 use std::{
     mem::ManuallyDrop,
     process::ExitCode,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
 use anyhow::bail;
 use lidr_analytics::{
+    feed::FeedError,
     kafka::{Consumed, FindingProducer, Source, SourceOptions},
     metrics::Metrics,
 };
@@ -19,7 +21,7 @@ use crate::{
     judge::{Judging, Resumed},
     key,
     refresh::{self, Refresher},
-    sensor::all_properties,
+    sensor::cluster,
     settings::Properties,
     state::State,
     stop,
@@ -27,15 +29,23 @@ use crate::{
 };
 
 pub(crate) fn run(args: &Watch, properties: &Properties, quiet: bool) -> anyhow::Result<ExitCode> {
+    match judge(args, properties, quiet) {
+        // Nothing was read, so nothing is missing.
+        Err(error) if matches!(error.downcast_ref(), Some(FeedError::Stopped)) => Ok(ExitCode::SUCCESS),
+        done => done,
+    }
+}
+
+fn judge(args: &Watch, properties: &Properties, quiet: bool) -> anyhow::Result<ExitCode> {
     let started = Instant::now();
     let key = key::given(&args.judge.key)?;
     let (mut looked, mut site) = refresh::read(args.judge.site.as_deref(), &key)?;
-    let properties = all_properties(&args.broker, properties)?;
-    let brokers = args.broker.kafka.clone();
+    let mut cluster = cluster(&args.broker, properties)?;
     // By this a watch knows the folders that it wrote before a restart.
     let name =
         json!({ "verb": "watch", "topic_prefix": args.broker.topic_prefix, "group": args.group, "key_id": key.id() });
     let stop = stop::on_signal()?;
+    cluster.stop = Some(Arc::clone(&stop));
     let every = Duration::from_secs(args.state_every);
     let state = match &args.state {
         Some(dir) => match State::open(dir, name.clone(), every, &stop)? {
@@ -54,14 +64,13 @@ pub(crate) fn run(args: &Watch, properties: &Properties, quiet: bool) -> anyhow:
     }
     // Never dropped: librdkafka would wait for a broker that may be gone, and there is no membership of a group to give up.
     let mut source = ManuallyDrop::new(Source::connect(SourceOptions {
-        brokers: brokers.clone(),
+        cluster: cluster.clone(),
         prefix: args.broker.topic_prefix.clone(),
         group: args.group.clone(),
         sensors,
         until_eos: args.until_eos,
         silence: Duration::from_secs(args.silence),
         key_id: key.id().to_owned(),
-        properties: properties.clone(),
     })?);
     let own = Own { name: name.clone(), rotate: args.rotate };
     let first = site.clone();
@@ -71,7 +80,7 @@ pub(crate) fn run(args: &Watch, properties: &Properties, quiet: bool) -> anyhow:
     drop(first);
     let mut producer = None;
     if !args.no_produce {
-        let made = std::rc::Rc::new(FindingProducer::connect(&brokers, &args.broker.topic_prefix, &properties)?);
+        let made = std::rc::Rc::new(FindingProducer::connect(&cluster, &args.broker.topic_prefix)?);
         producer = Some(std::rc::Rc::clone(&made));
         judging = judging.also(Box::new(move |finding| Ok(made.send(finding)?)));
     }
@@ -94,7 +103,7 @@ pub(crate) fn run(args: &Watch, properties: &Properties, quiet: bool) -> anyhow:
     if let Some(producer) = producer {
         producer.flush()?;
     }
-    let mut input = json!({ "path": format!("{brokers} {}.*", args.broker.topic_prefix) });
+    let mut input = json!({ "path": format!("{} {}.*", cluster.brokers, args.broker.topic_prefix) });
     account::put(&mut input, serde_json::to_value(source.consumed())?);
     let mut more = name;
     account::put(&mut more, json!({ "inputs": [input] }));

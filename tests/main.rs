@@ -8,6 +8,8 @@ mod captures;
 #[cfg(test)]
 mod cli;
 #[cfg(test)]
+mod cluster;
+#[cfg(test)]
 mod custody;
 #[cfg(test)]
 mod dashboards;
@@ -33,6 +35,8 @@ mod live_wire;
 mod manual;
 #[cfg(test)]
 mod ocsf;
+#[cfg(test)]
+mod outages;
 #[cfg(test)]
 mod package;
 #[cfg(test)]

@@ -36,8 +36,10 @@ pub fn check_rules(rules: &[Rule]) -> Vec<(String, String)> {
     };
     let mut out = Vec::new();
     for rule in rules {
-        if let Err(error) = state::State::new(rule, &planner, &site, &EngineOptions::default()) {
-            out.push((rule.file.clone(), error.to_string()));
+        let planned = state::State::new(rule, &planner, &site, &EngineOptions::default());
+        let ready = planned.map_err(|e| e.to_string()).and_then(|mut state| state.ready(&planner));
+        if let Err(message) = ready {
+            out.push((rule.file.clone(), message));
         }
     }
     out

@@ -12,6 +12,9 @@ pub enum FeedError {
     /// The source itself.
     #[error("{0}")]
     Source(String),
+    /// It was told to stop before it had begun.
+    #[error("told to stop while waiting for a broker")]
+    Stopped,
     /// Whoever takes the rows.
     #[error(transparent)]
     Taker(#[from] Box<dyn Error + Send + Sync>),
@@ -41,6 +44,14 @@ pub trait RowSink {
     /// # Errors
     /// If judging fails.
     fn rest(&mut self, end: i64) -> Result<(), Box<dyn Error + Send + Sync>>;
+
+    /// Before this time, µs, not all rows are there that there were: what follows from them is no finding.
+    ///
+    /// # Errors
+    /// If that cannot be noted.
+    fn whole_from(&mut self, _due: i64) -> Result<(), Box<dyn Error + Send + Sync>> {
+        Ok(())
+    }
 
     /// Rows that were judged before a restart and that windows to come still need.
     ///

@@ -1,5 +1,9 @@
 //! Planning: rule bodies to physical plans, once; and running them on the rows of one window.
 //!
+//! What a query reads and returns is known at the start, and so are most of its faults. The rest of planning is made when it first runs:
+//! a capture without product costs no plan of a rule on product (benches/RESULTS.md). A rule that is not of the pack is made ready at
+//! the start (`Planner::ready`), so that no fault of it waits for a row.
+//!
 //! The one module that holds SQL beside the rule files. A plan is never run twice at the same time, and its state is reset before
 //! every run: without that, joins, top-k and subqueries give the rows of an earlier window, without an error.
 use std::{
@@ -44,13 +48,21 @@ const CLOCKS: [&str; 8] =
 
 /// A plan and what it reads.
 pub(crate) struct Plan {
-    physical: Arc<dyn ExecutionPlan>,
+    stage: Stage,
     /// Tables that it scans.
     pub(crate) tables: BTreeSet<String>,
     /// Those of them that stand in FROM and not in a subquery: what a result may rest on.
     pub(crate) direct: BTreeSet<String>,
     /// What it returns.
     pub(crate) schema: SchemaRef,
+}
+
+/// How far a plan is.
+enum Stage {
+    /// It is understood and has not run yet.
+    Understood(Box<LogicalPlan>),
+    /// It can run.
+    Ready(Arc<dyn ExecutionPlan>),
 }
 
 impl fmt::Debug for Plan {
@@ -63,7 +75,8 @@ impl Plan {
     /// Its operators, for tests.
     #[cfg(test)]
     pub(crate) fn shown(&self) -> String {
-        datafusion::physical_plan::displayable(self.physical.as_ref()).indent(false).to_string()
+        let Stage::Ready(physical) = &self.stage else { return "not ready".to_owned() };
+        datafusion::physical_plan::displayable(physical.as_ref()).indent(false).to_string()
     }
 
     /// Event tables that it scans.
@@ -202,20 +215,35 @@ impl Planner {
         let text = fill(text, &BTreeMap::new()).unwrap();
         let physical = async { self.context.sql(&text).await.unwrap().create_physical_plan().await.unwrap() };
         let physical = self.runtime.block_on(physical);
-        Plan { schema: physical.schema(), physical, tables: BTreeSet::new(), direct: BTreeSet::new() }
+        let (schema, stage) = (physical.schema(), Stage::Ready(physical));
+        Plan { schema, stage, tables: BTreeSet::new(), direct: BTreeSet::new() }
     }
 
     fn finish(&self, frame: DataFrame) -> Result<Plan, String> {
-        let (tables, direct) = scanned(frame.logical_plan()).map_err(|e| one_line(&e))?;
-        let physical = self.runtime.block_on(frame.create_physical_plan()).map_err(|e| one_line(&e))?;
+        let logical = frame.into_unoptimized_plan();
+        let (tables, direct) = scanned(&logical).map_err(|e| one_line(&e))?;
+        let schema = Arc::clone(logical.schema().inner());
+        Ok(Plan { schema, stage: Stage::Understood(Box::new(logical)), tables, direct })
+    }
+
+    /// Makes a plan ready to run, if it is not.
+    pub(crate) fn ready(&self, plan: &mut Plan) -> Result<Arc<dyn ExecutionPlan>, String> {
+        let logical = match &plan.stage {
+            Stage::Ready(physical) => return Ok(Arc::clone(physical)),
+            Stage::Understood(logical) => logical,
+        };
+        let state = self.context.state();
+        let physical = self.runtime.block_on(state.create_physical_plan(logical)).map_err(|e| one_line(&e))?;
         let physical = narrow(physical).map_err(|e| one_line(&e))?;
-        Ok(Plan { schema: physical.schema(), physical, tables, direct })
+        plan.stage = Stage::Ready(Arc::clone(&physical));
+        Ok(physical)
     }
 
     /// Runs a plan on these rows, in the window with these edges.
     pub(crate) fn run(&self, plan: &mut Plan, slots: Slots, edges: (i64, i64)) -> Result<Vec<RecordBatch>, String> {
         self.edges.set(edges.0, edges.1);
-        plan.physical = reset_plan_states(Arc::clone(&plan.physical)).map_err(|e| one_line(&e))?;
+        let physical = reset_plan_states(self.ready(plan)?).map_err(|e| one_line(&e))?;
+        plan.stage = Stage::Ready(Arc::clone(&physical));
         let config = self.context.copied_config().with_extension(Arc::new(slots));
         let task = TaskContext::new(
             None,
@@ -227,7 +255,7 @@ impl Planner {
             Default::default(),
             Arc::clone(&self.environment),
         );
-        self.runtime.block_on(collect(Arc::clone(&plan.physical), Arc::new(task))).map_err(|e| one_line(&e))
+        self.runtime.block_on(collect(physical, Arc::new(task))).map_err(|e| one_line(&e))
     }
 }
 

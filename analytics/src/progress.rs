@@ -3,6 +3,9 @@
 //! Pure: no broker, no clock. Messages come in the order of their partition and may come again; a message says how many rows were
 //! sent before it, so that repeats are skipped row by row and a hole is noticed. A sensor's first message of another epoch ends its
 //! older ones on that partition; what they repeat later is known and changes nothing.
+//!
+//! A sensor that whoever listens calls silent is not waited for until its promises have passed the watermark again. A run that begins
+//! far behind the watermark is refused: its rows would all be late.
 mod saved;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -15,13 +18,18 @@ pub type PartitionId = usize;
 /// Epochs of a sensor on a partition that are told apart; a message of one that was forgotten would count as new.
 const MOST_EPOCHS: usize = 64;
 
+/// A run that begins more than this behind the watermark is refused, µs.
+const FAR_BEHIND: i64 = 3_600_000_000;
+
 /// What to do with a message's rows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Accepted {
     /// Rows at its start that were read before.
     pub skip: u64,
     /// Rows that were never read: a hole before this message.
     pub hole: u64,
+    /// The run is refused: it began too far behind.
+    pub refused: bool,
 }
 
 #[derive(Debug, Default)]
@@ -30,12 +38,15 @@ struct Epoch {
     next_row: Option<u64>,
     promise: Option<i64>,
     ended: bool,
+    /// It brought rows or a promise: whether it is too far behind was seen.
+    met: bool,
+    refused: bool,
 }
 
 impl Epoch {
-    /// What it promises; one that has ended holds nothing.
+    /// What it promises; one that has ended or is refused holds nothing.
     fn holds(&self) -> i64 {
-        if self.ended { i64::MAX } else { self.promise.unwrap_or(i64::MIN) }
+        if self.ended || self.refused { i64::MAX } else { self.promise.unwrap_or(i64::MIN) }
     }
 }
 
@@ -46,6 +57,10 @@ pub struct Progress {
     expected: BTreeSet<String>,
     /// Epochs in the order in which they were met; the last one is the present one.
     epochs: BTreeMap<(String, PartitionId), VecDeque<Epoch>>,
+    /// Sensors that are not waited for.
+    silent: BTreeSet<String>,
+    /// Whether runs that begin far behind are refused.
+    refuses: bool,
     watermark: i64,
     end: i64,
 }
@@ -55,7 +70,13 @@ impl Progress {
     #[must_use]
     pub fn new(expected: impl IntoIterator<Item = String>, partitions: usize) -> Self {
         let (expected, epochs) = (expected.into_iter().collect(), BTreeMap::new());
-        Self { partitions, expected, epochs, watermark: i64::MIN, end: i64::MIN }
+        let (silent, refuses) = (BTreeSet::new(), false);
+        Self { partitions, expected, epochs, silent, refuses, watermark: i64::MIN, end: i64::MIN }
+    }
+
+    /// Refuses runs that begin far behind the watermark.
+    pub const fn refuse_what_is_far_behind(&mut self) {
+        self.refuses = true;
     }
 
     /// A message of a partition: which of its rows are new.
@@ -68,19 +89,53 @@ impl Progress {
                 epochs.pop_front();
             }
         }
+        // The one just added, if no other.
+        let Some(epoch) = epochs.iter_mut().rfind(|e| e.name == headers.epoch) else {
+            return Accepted::default();
+        };
+        if !epoch.met && (headers.rows > 0 || headers.promise > i64::MIN) {
+            epoch.met = true;
+            let newest = if headers.rows > 0 { headers.promise.max(headers.ts_max) } else { headers.promise };
+            epoch.refused = self.refuses && newest < self.watermark.saturating_sub(FAR_BEHIND);
+        }
+        if epoch.refused {
+            return Accepted { refused: true, ..Accepted::default() };
+        }
         if headers.eos {
             self.end = self.end.max(headers.promise);
         }
-        // The one just added, if no other.
-        let Some(epoch) = epochs.iter_mut().rfind(|e| e.name == headers.epoch) else {
-            return Accepted { skip: 0, hole: 0 };
-        };
         let next = epoch.next_row.unwrap_or(headers.seq);
         let (skip, hole) = (next.saturating_sub(headers.seq).min(headers.rows), headers.seq.saturating_sub(next));
         epoch.next_row = Some(next.max(headers.seq.saturating_add(headers.rows)));
         epoch.promise = Some(epoch.promise.unwrap_or(i64::MIN).max(headers.promise));
         epoch.ended |= headers.eos;
-        Accepted { skip, hole }
+        Accepted { skip, hole, refused: false }
+    }
+
+    /// Sensors that are waited for, or were.
+    pub fn expected(&self) -> impl Iterator<Item = &str> {
+        self.expected.iter().map(String::as_str)
+    }
+
+    /// Sensors that are not waited for.
+    #[must_use]
+    pub const fn silent(&self) -> &BTreeSet<String> {
+        &self.silent
+    }
+
+    /// A sensor is not waited for any more; false if it was not anyway: it is silent already, or its run has ended.
+    pub fn leave(&mut self, sensor: &str) -> bool {
+        let waits = (0..self.partitions).any(|p| self.present(sensor, p).is_none_or(|e| !e.ended && !e.refused));
+        waits && self.silent.insert(sensor.to_owned())
+    }
+
+    /// Sensors that are waited for again: their promises have passed the watermark, or their run has ended.
+    pub fn rejoin(&mut self) -> Vec<String> {
+        let holds = |sensor: &str, p| self.present(sensor, p).map_or(i64::MIN, Epoch::holds);
+        let back = |sensor: &&String| (0..self.partitions).all(|p| holds(sensor, p) > self.watermark);
+        let back: Vec<String> = self.silent.iter().filter(back).cloned().collect();
+        self.silent.retain(|sensor| !back.contains(sensor));
+        back
     }
 
     fn present(&self, sensor: &str, partition: PartitionId) -> Option<&Epoch> {
@@ -90,17 +145,19 @@ impl Progress {
     /// The least promise of every expected sensor on every partition; a pair not heard of yet holds it. It never goes back.
     pub fn watermark(&mut self) -> i64 {
         let least = (0..self.partitions).map(|p| self.promise(p)).min().unwrap_or(i64::MAX);
-        if least < i64::MAX && !self.expected.is_empty() {
+        if least < i64::MAX && self.silent.len() < self.expected.len() {
             self.watermark = self.watermark.max(least);
         }
         self.watermark
     }
 
-    /// Whether the present run of every expected sensor has ended on every partition.
+    /// Whether the present run of every sensor that is waited for has ended on every partition, and there is one.
     #[must_use]
     pub fn ended(&self) -> bool {
-        let done = |sensor: &String| (0..self.partitions).all(|p| self.present(sensor, p).is_some_and(|e| e.ended));
-        !self.expected.is_empty() && self.expected.iter().all(done)
+        let over = |e: &Epoch| e.ended || e.refused;
+        let done = |sensor: &&String| (0..self.partitions).all(|p| self.present(sensor, p).is_some_and(over));
+        let (ended, open): (Vec<_>, Vec<_>) = self.expected.iter().partition(done);
+        !ended.is_empty() && open.iter().all(|sensor| self.silent.contains(*sensor))
     }
 
     /// The greatest clock at which a run has ended.
@@ -113,7 +170,8 @@ impl Progress {
     #[must_use]
     pub fn promise(&self, partition: PartitionId) -> i64 {
         let of = |sensor: &String| self.present(sensor, partition).map_or(i64::MIN, Epoch::holds);
-        self.expected.iter().map(of).min().unwrap_or(i64::MIN)
+        let waited = self.expected.iter().filter(|sensor| !self.silent.contains(*sensor));
+        waited.map(of).min().unwrap_or(i64::MIN)
     }
 }
 
@@ -165,11 +223,11 @@ mod tests {
         progress.message(0, &of("e1", 0, 2, 10, false));
         progress.message(0, &of("e1", 2, 0, 12, true));
         assert!(progress.ended());
-        assert_eq!(progress.message(0, &of("e2", 0, 2, 20, false)), Accepted { skip: 0, hole: 0 });
+        assert_eq!(progress.message(0, &of("e2", 0, 2, 20, false)), Accepted::default());
         assert!(!progress.ended(), "the present run goes on");
         for old in [of("e1", 0, 2, 10, false), of("e1", 2, 0, 12, true)] {
             let rows = old.rows;
-            assert_eq!(progress.message(0, &old), Accepted { skip: rows, hole: 0 });
+            assert_eq!(progress.message(0, &old), Accepted { skip: rows, ..Accepted::default() });
             assert!(!progress.ended() && progress.watermark() == 20);
         }
         assert_eq!(
@@ -187,12 +245,54 @@ mod tests {
     }
 
     #[test]
+    fn a_silent_sensor_is_not_waited_for_until_it_has_caught_up() {
+        let mut progress = Progress::new(["a".to_owned(), "b".to_owned()], 1);
+        progress.message(0, &message("a", 0, 1, 100, false));
+        assert_eq!(progress.watermark(), i64::MIN, "b was not heard of");
+        assert!(progress.leave("b") && !progress.leave("b"));
+        assert_eq!(progress.watermark(), 100);
+        progress.message(0, &message("b", 0, 1, 60, false));
+        assert!(progress.rejoin().is_empty() && progress.watermark() == 100, "its rows are late");
+        progress.message(0, &message("b", 1, 1, 110, false));
+        assert_eq!(progress.rejoin(), ["b"]);
+        progress.message(0, &message("a", 1, 1, 200, false));
+        assert_eq!(progress.watermark(), 110, "waited for again");
+        assert!(progress.leave("a") && progress.leave("b"));
+        progress.message(0, &message("b", 2, 1, 300, false));
+        assert_eq!(progress.watermark(), 110, "with no sensor left the watermark stands");
+    }
+
+    #[test]
+    fn a_run_that_has_ended_is_not_silent() {
+        let mut progress = Progress::new(["a".to_owned()], 1);
+        progress.message(0, &message("a", 0, 1, 100, true));
+        assert!(!progress.leave("a") && progress.ended());
+    }
+
+    #[test]
+    fn a_run_that_begins_far_behind_is_refused_and_holds_nothing() {
+        let hour = 3_600_000_000;
+        let mut progress = Progress::new(["a".to_owned()], 1);
+        progress.refuse_what_is_far_behind();
+        progress.message(0, &message("a", 0, 1, 10 * hour, false));
+        assert_eq!(progress.watermark(), 10 * hour);
+        let hello = Headers { sensor: "old".into(), epoch: "o".into(), promise: i64::MIN, ..Headers::default() };
+        assert!(!progress.message(0, &hello).refused, "nobody knows yet");
+        let old = Headers { rows: 2, promise: 2 * hour, ts_max: 2 * hour, ..hello };
+        assert!(progress.message(0, &old).refused && progress.message(0, &old).refused);
+        progress.message(0, &message("a", 1, 1, 11 * hour, false));
+        assert_eq!(progress.watermark(), 11 * hour, "it does not hold the others");
+        let late = Headers { epoch: "p".into(), ts_max: 10 * hour + 1, promise: 10 * hour + 1, ..old };
+        assert_eq!(progress.message(0, &late), Accepted::default(), "an hour is late and not refused");
+    }
+
+    #[test]
     fn numbers_that_somebody_made_up_do_no_harm() {
         let mut progress = Progress::new([], 1);
         progress.message(0, &message("a", u64::MAX, u64::MAX, i64::MAX, false));
         assert_eq!(
             progress.message(0, &message("a", 0, u64::MAX, i64::MIN, false)),
-            Accepted { skip: u64::MAX, hole: 0 }
+            Accepted { skip: u64::MAX, ..Accepted::default() }
         );
     }
 

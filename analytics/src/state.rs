@@ -68,7 +68,8 @@ fn without(rule: &Rule, site: &Site) -> Vec<String> {
 }
 
 impl State {
-    /// Plans a rule and its memories.
+    /// Plans a rule and its memories. What the pack holds is made ready when it first runs, for its tests have run it; anything else
+    /// is now, so that its faults are known.
     pub(crate) fn new(
         rule: &Rule,
         planner: &Planner,
@@ -76,17 +77,24 @@ impl State {
         options: &EngineOptions,
     ) -> Result<Self, EngineError> {
         let wrong = |message: String| EngineError::Rule { file: rule.file.clone(), message };
+        let tried = lidr_rules::is_packed(rule) && !options.tunables.contains_key(&rule.code);
         let mut memories = BTreeMap::new();
         for (name, def) in &rule.remembers {
-            let plan = planner.memory(def).map_err(wrong)?;
+            let mut plan = planner.memory(def).map_err(wrong)?;
+            if !tried {
+                planner.ready(&mut plan).map_err(wrong)?;
+            }
             let memory = Memory::new(def, plan, site).map_err(wrong)?;
             planner.add(name, Arc::clone(&memory.schema)).map_err(wrong)?;
             memories.insert(name.clone(), memory);
         }
         let plan = plan(rule, planner, options);
         rule.remembers.keys().for_each(|name| planner.remove(name));
-        let plan = plan.map_err(wrong)?;
+        let mut plan = plan.map_err(wrong)?;
         complete(rule, &plan).map_err(wrong)?;
+        if !tried {
+            planner.ready(&mut plan).map_err(wrong)?;
+        }
         let events = plan.events();
         let sites = plan.tables.iter().filter(|t| lidr_rules::site::file_of(t).is_some()).cloned().collect();
         let facts = Facts { key_id: options.key_id.clone(), without: without(rule, site), suspends: Vec::new() };
@@ -107,6 +115,12 @@ impl State {
             missed: 0,
             failed: None,
         })
+    }
+
+    /// Makes all that it runs ready.
+    pub(crate) fn ready(&mut self, planner: &Planner) -> Result<(), String> {
+        planner.ready(&mut self.plan)?;
+        self.memories.values_mut().try_for_each(|m| planner.ready(&mut m.plan).map(drop))
     }
 
     /// Whether it judges rows that come.

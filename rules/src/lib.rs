@@ -18,7 +18,7 @@ mod units;
 
 pub use lidr_schema::problem::Problem;
 use lidr_schema::{problem, yaml};
-pub use load::{RuleSet, load, parse_file, text};
+pub use load::{RuleSet, is_packed, load, parse_file, text};
 pub use model::{Absorb, Body, Case, Entity, Expect, Expr, Literal, Op, Remember, Rule, Test, Tunable, Window};
 pub use units::duration;
 

@@ -56,9 +56,8 @@ fn pack_files() -> Vec<(String, String)> {
 /// If it cannot be read, or is not what it was when the rule was loaded.
 pub fn text(rule: &Rule) -> Result<String, Problem> {
     let wrong = |message: String| Problem { file: rule.file.clone(), line: None, message };
-    let packed = PACK.iter().find(|(name, text)| *name == rule.file && hash(text) == rule.sha256);
-    if let Some((_, text)) = packed {
-        return Ok((*text).to_owned());
+    if let Some(text) = packed(rule) {
+        return Ok(text.to_owned());
     }
     let text = fs::read_to_string(&rule.file).map_err(|e| wrong(format!("cannot be read: {e}")))?;
     if hash(&text) == rule.sha256 {
@@ -66,6 +65,16 @@ pub fn text(rule: &Rule) -> Result<String, Problem> {
     } else {
         Err(wrong("it was changed since the rules were loaded".to_owned()))
     }
+}
+
+/// Whether a rule is one of the pack's, as it stands there.
+#[must_use]
+pub fn is_packed(rule: &Rule) -> bool {
+    packed(rule).is_some()
+}
+
+fn packed(rule: &Rule) -> Option<&'static str> {
+    PACK.iter().find(|(name, text)| *name == rule.file && hash(text) == rule.sha256).map(|(_, text)| *text)
 }
 
 fn hash(text: &str) -> String {

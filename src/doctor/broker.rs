@@ -1,34 +1,39 @@
 //! The broker: whether it answers, in a sentence with the next step where it does not.
 use lidr_analytics::kafka::probe::{Ask, Probe, Silent, ask};
+use lidr_broker::{Settings, next_step};
 
 use super::{
     Asked,
     check::{Check, fail, ok, unchecked, warn},
     topics,
 };
-use crate::{args::Broker, sensor::all_properties, settings::Properties};
+use crate::{args::Broker, sensor};
 
 pub(super) fn checks(asked: &Asked<'_>) -> Vec<Check> {
     let args = asked.args;
     let Some(brokers) = &args.kafka else {
         return vec![unchecked("no broker was named; replay, hunt and live need none", "--kafka HOST:PORT asks it")];
     };
-    let broker =
-        Broker { kafka: brokers.clone(), topic_prefix: args.topic_prefix.clone(), property: args.property.clone() };
-    let properties = match all_properties(&broker, asked.properties) {
-        Ok(properties) => properties,
+    let broker = Broker {
+        kafka: brokers.clone(),
+        topic_prefix: args.topic_prefix.clone(),
+        broker_wait: 0,
+        broker_buffer: 1,
+        property: args.property.clone(),
+    };
+    let cluster = match sensor::cluster(&broker, asked.properties) {
+        Ok(cluster) => cluster,
         Err(why) => return vec![fail(format!("{why:#}"), "")],
     };
-    match ask(&Ask { brokers, prefix: &args.topic_prefix, group: &args.group, properties: &properties }) {
-        Err(silent) => vec![unreachable(brokers, &silent, &properties)],
+    match ask(&Ask { cluster: &cluster, prefix: &args.topic_prefix, group: &args.group }) {
+        Err(silent) => vec![unreachable(&silent, &cluster)],
         Ok(probe) => answered(asked, brokers, &probe),
     }
 }
 
-fn unreachable(brokers: &str, silent: &Silent, properties: &Properties) -> Check {
-    let all = silent.reasons.join("; ");
+fn unreachable(silent: &Silent, cluster: &Settings) -> Check {
     let reason = silent.reasons.first().map_or(silent.error.as_str(), |reason| plain(reason));
-    fail(format!("no broker answers at {brokers}: {reason}"), advice(&format!("{all}; {}", silent.error), properties))
+    fail(format!("no broker answers at {}: {reason}", cluster.brokers), advice(reason, silent, cluster))
 }
 
 /// A reason without the names of librdkafka's threads and states.
@@ -38,54 +43,14 @@ fn plain(reason: &str) -> &str {
     reason.rsplit_once(" (after ").map_or(reason, |(rest, _)| rest)
 }
 
-/// What to do, by what librdkafka said. The first that fits: the more exact ones stand first.
-fn advice(said: &str, properties: &Properties) -> &'static str {
-    let protocol = properties.get("security.protocol").map_or("plaintext", String::as_str).to_lowercase();
-    let has = |words: &[&str]| words.iter().any(|w| said.to_lowercase().contains(w));
-    if has(&["property `", "configuration property"]) {
-        return "look at the names under [kafka] in the settings file and at -X: they are librdkafka's own";
-    }
-    if has(&["unsupported sasl mechanism", "not supported by broker", "mechanism handshake failed"]) {
-        return "set sasl.mechanism under [kafka] to one that the broker offers, such as SCRAM-SHA-512";
-    }
-    if has(&["authentication failed", "sasl authentication error", "invalid credentials"]) {
-        return "look at sasl.username and sasl.password under [kafka], and whether the broker has that user";
-    }
-    if has(&["hostname mismatch", "does not match target host", "ip address mismatch"]) {
-        return "name the broker as its certificate does, or give the broker a certificate with this name";
-    }
-    if has(&["certificate verify failed", "unable to get local issuer", "self-signed", "self signed"]) {
-        return "name the authority that signed the broker's certificate, ssl.ca.location under [kafka]; if that is right, the certificate has another \
-                name than the one asked for";
-    }
-    if has(&["certificate required", "handshake failure", "bad certificate"]) {
-        return "the broker wants a certificate of yours: ssl.certificate.location and ssl.key.location under [kafka]";
-    }
-    if has(&["plaintext broker listener"]) {
-        return "the broker's port speaks no TLS: security.protocol=PLAINTEXT (or SASL_PLAINTEXT), or its other port";
-    }
-    if has(&["ssl listener", "incorrect security.protocol", "disconnected while requesting apiversion"])
-        && !protocol.contains("ssl")
-    {
-        return "the broker's port seems to speak TLS or SASL: security.protocol=SSL or SASL_SSL under [kafka]";
-    }
-    if has(&["failed to resolve", "name or service not known"]) {
-        return "the name is not known here: look at its spelling and at /etc/resolv.conf";
-    }
-    if has(&["location failed", "no such file", "permission denied"]) {
-        return "the file that this property names cannot be read, or is none of its kind";
-    }
-    if has(&["connection refused"]) {
-        return "nothing listens there: start the broker, or look at the port; it must be the one that `listeners` names";
-    }
-    if has(&["timed out", "timeout", "no route", "unreachable"]) {
-        return "look at the address, at firewalls between, and whether the broker runs";
-    }
-    if protocol == "plaintext" {
+/// What to do next. A connection that was taken and never answered leaves no reason behind.
+fn advice(reason: &str, silent: &Silent, cluster: &Settings) -> &'static str {
+    let plain = cluster.properties.get("security.protocol").is_none_or(|p| p.eq_ignore_ascii_case("plaintext"));
+    if silent.reasons.is_empty() && plain && silent.error.contains("fetch error") {
         return "something is there and does not answer as a broker: if it speaks TLS or SASL, say so with security.protocol under [kafka]; else look at \
                 the port and at the broker's own log";
     }
-    "look at the address and the port, and at the broker's own log"
+    next_step(reason)
 }
 
 fn answered(asked: &Asked<'_>, brokers: &str, probe: &Probe) -> Vec<Check> {
@@ -118,6 +83,8 @@ fn answered(asked: &Asked<'_>, brokers: &str, probe: &Probe) -> Vec<Check> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
 
     #[test]
@@ -128,43 +95,11 @@ mod tests {
     }
 
     #[test]
-    fn what_librdkafka_says_becomes_a_next_step() {
-        let plain = Properties::new();
-        let ssl = Properties::from([("security.protocol".into(), "SSL".into())]);
-        for (said, properties, step) in [
-            (
-                "127.0.0.1:1/bootstrap: Connect to ipv4#127.0.0.1:1 failed: Connection refused (after 0ms in state CONNECT)",
-                &plain,
-                "nothing listens",
-            ),
-            ("Failed to resolve 'kafka:9092': Name or service not known", &plain, "name is not known"),
-            (
-                "SSL handshake failed: error:0A000086:SSL routines::certificate verify failed: broker certificate could not be verified",
-                &ssl,
-                "ssl.ca.location",
-            ),
-            ("SSL handshake failed: Disconnected: connecting to a PLAINTEXT broker listener?", &ssl, "speaks no TLS"),
-            (
-                "Disconnected while requesting ApiVersion: might be caused by incorrect security.protocol configuration (connecting to a SSL listener?)",
-                &plain,
-                "seems to speak TLS",
-            ),
-            (
-                "SASL authentication error: Authentication failed during authentication due to invalid credentials with SASL mechanism SCRAM-SHA-512",
-                &ssl,
-                "sasl.password",
-            ),
-            ("property `sasl.pasword`: No such configuration property", &ssl, "names under [kafka]"),
-            ("Metadata fetch error: BrokerTransportFailure (Local: Broker transport failure)", &plain, "TLS or SASL"),
-            ("Metadata fetch error: BrokerTransportFailure (Local: Broker transport failure)", &ssl, "own log"),
-            (
-                "Client creation error: ssl.ca.location failed: error:05880002:x509 certificate routines::system lib",
-                &ssl,
-                "cannot be read",
-            ),
-        ] {
-            let had = advice(said, properties);
-            assert!(had.contains(step), "{said}: {had}");
-        }
+    fn a_connection_that_is_taken_and_not_answered_may_want_tls() {
+        let silent = Silent { error: "Meta data fetch error: BrokerTransportFailure".to_owned(), reasons: Vec::new() };
+        let plain = Settings::new("h:1", &BTreeMap::new());
+        let tls = Settings::new("h:1", &BTreeMap::from([("security.protocol".to_owned(), "SSL".to_owned())]));
+        assert!(advice(&silent.error, &silent, &plain).contains("TLS or SASL"));
+        assert!(advice(&silent.error, &silent, &tls).contains("check the address"));
     }
 }

@@ -4,11 +4,12 @@
 //! produced is the one question that a broker only answers to somebody who produces, so that it is not asked. What librdkafka says of
 //! connections while it tries is kept: the reason for a failure stands there and not in the error of a request that ran out of time.
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeSet,
     sync::{Arc, Mutex},
     time::{Duration, Instant},
 };
 
+use lidr_broker::{Settings, block_on};
 use lidr_schema::{
     table::ALL,
     wire::{Headers, WireError},
@@ -25,8 +26,6 @@ use rdkafka::{
     types::RDKafkaErrorCode,
 };
 
-use super::config;
-
 /// Longest wait for one answer.
 const WAIT: Duration = Duration::from_secs(5);
 /// Longest wait for the newest messages of all partitions.
@@ -37,14 +36,12 @@ const MOST: usize = 20;
 /// Whom to ask, and as whom.
 #[derive(Clone, Debug)]
 pub struct Ask<'a> {
-    /// Brokers, comma separated.
-    pub brokers: &'a str,
+    /// Where the cluster is.
+    pub cluster: &'a Settings,
     /// Prefix of the topics.
     pub prefix: &'a str,
     /// Consumer group of the watch.
     pub group: &'a str,
-    /// librdkafka's own properties.
-    pub properties: &'a BTreeMap<String, String>,
 }
 
 /// No broker answered.
@@ -107,9 +104,9 @@ pub struct Newest {
 
 /// Keeps what librdkafka says.
 #[derive(Clone, Default)]
-struct Hearing(Arc<Mutex<Vec<String>>>);
+struct Ear(Arc<Mutex<Vec<String>>>);
 
-impl Hearing {
+impl Ear {
     fn keep(&self, text: &str) {
         if let Ok(mut kept) = self.0.lock()
             && kept.len() < MOST
@@ -124,7 +121,7 @@ impl Hearing {
     }
 }
 
-impl ClientContext for Hearing {
+impl ClientContext for Ear {
     fn log(&self, level: RDKafkaLogLevel, _: &str, message: &str) {
         if (level as i32) <= RDKafkaLogLevel::Warning as i32 {
             self.keep(message);
@@ -135,19 +132,19 @@ impl ClientContext for Hearing {
     }
 }
 
-impl ConsumerContext for Hearing {}
+impl ConsumerContext for Ear {}
 
 /// Asks.
 ///
 /// # Errors
 /// If no broker answers, or librdkafka does not take a property.
 pub fn ask(ask: &Ask<'_>) -> Result<Probe, Silent> {
-    let mut config = config(ask.brokers, ask.properties);
+    let mut config = ask.cluster.config();
     config.set("group.id", ask.group).set("enable.auto.commit", "false").set("auto.offset.reset", "earliest");
     config.set("allow.auto.create.topics", "false");
-    let heard = Hearing::default();
+    let heard = Ear::default();
     let refused = |error: &KafkaError| Silent { error: said(error), reasons: Vec::new() };
-    let consumer: BaseConsumer<Hearing> = config.create_with_context(heard.clone()).map_err(|e| refused(&e))?;
+    let consumer: BaseConsumer<Ear> = config.create_with_context(heard.clone()).map_err(|e| refused(&e))?;
     let metadata = match consumer.fetch_metadata(None, WAIT) {
         Ok(metadata) => metadata,
         Err(error) => {
@@ -180,7 +177,7 @@ fn said(error: &KafkaError) -> String {
 }
 
 /// Hears what librdkafka has to say.
-fn drain(consumer: &BaseConsumer<Hearing>) {
+fn drain(consumer: &BaseConsumer<Ear>) {
     for _ in 0..MOST {
         if consumer.poll(Duration::from_millis(20)).is_none() {
             return;
@@ -204,7 +201,7 @@ fn topic(name: String, table: bool, found: Option<&MetadataTopic>) -> Topic {
 }
 
 /// Whether a topic is not there, or is not shown to whoever may not see it: the list of all topics leaves such out.
-fn hidden(consumer: &BaseConsumer<Hearing>, topic: &mut Topic) {
+fn hidden(consumer: &BaseConsumer<Ear>, topic: &mut Topic) {
     let Ok(metadata) = consumer.fetch_metadata(Some(&topic.name), WAIT) else { return };
     let error = metadata.topics().iter().find_map(MetadataTopic::error).map(RDKafkaErrorCode::from);
     topic.refused =
@@ -212,7 +209,7 @@ fn hidden(consumer: &BaseConsumer<Hearing>, topic: &mut Topic) {
 }
 
 /// Reads the newest message of every partition.
-fn look(consumer: &BaseConsumer<Hearing>, topics: &mut [Topic]) {
+fn look(consumer: &BaseConsumer<Ear>, topics: &mut [Topic]) {
     let (mut list, mut left) = (TopicPartitionList::new(), BTreeSet::new());
     for topic in topics.iter_mut().filter(|t| t.partitions > 0 && t.leaderless == 0 && t.refused.is_none()) {
         for partition in 0..i32::try_from(topic.partitions).unwrap_or_default() {
@@ -277,9 +274,8 @@ fn make(config: &ClientConfig, prefix: &str, brokers: usize) -> Result<usize, St
     let name = format!("{prefix}.doctor");
     let new = [NewTopic::new(&name, 1, TopicReplication::Fixed(i32::try_from(replicas).unwrap_or(1)))];
     let admin: AdminClient<DefaultClientContext> = config.create().map_err(|e| said(&e))?;
-    let runtime = tokio::runtime::Builder::new_current_thread().build().map_err(|e| e.to_string())?;
     let options = AdminOptions::new().operation_timeout(Some(WAIT)).request_timeout(Some(WAIT)).validate_only(true);
-    let answers = runtime.block_on(admin.create_topics(&new, &options)).map_err(|e| said(&e))?;
+    let answers = block_on(admin.create_topics(&new, &options)).map_err(|e| said(&e))?;
     match answers.into_iter().next() {
         Some(Err((_, RDKafkaErrorCode::TopicAlreadyExists))) | Some(Ok(_)) | None => Ok(replicas),
         Some(Err((_, code))) => Err(code.to_string()),
@@ -287,7 +283,7 @@ fn make(config: &ClientConfig, prefix: &str, brokers: usize) -> Result<usize, St
 }
 
 /// Whether the group's offsets may be read, as a watch does for the lag that it shows.
-fn group(consumer: &BaseConsumer<Hearing>, topics: &[Topic]) -> Result<(), String> {
+fn group(consumer: &BaseConsumer<Ear>, topics: &[Topic]) -> Result<(), String> {
     let mut list = TopicPartitionList::new();
     topics.iter().filter(|t| t.partitions > 0).for_each(|t| drop(list.add_partition(&t.name, 0)));
     if list.count() == 0 {

@@ -21,9 +21,8 @@ use rdkafka::{
 };
 
 use super::{
-    TIMEOUT, config,
+    TIMEOUT,
     source::{Source, after, body_of, headers},
-    unreachable_broker,
 };
 use crate::{
     BrokerOrigin,
@@ -86,10 +85,10 @@ impl Source {
         if saved.cluster != self.cluster {
             return Err(FeedError::Source(format!(
                 "{}: this is cluster `{}`, the state is of cluster `{}`: its offsets mean nothing here, take another folder for --state",
-                self.options.brokers, self.cluster, saved.cluster
+                self.options.cluster.brokers, self.cluster, saved.cluster
             )));
         }
-        let unreachable = |e: KafkaError| unreachable_broker(&self.options.brokers, &e);
+        let unreachable = |e: KafkaError| self.options.cluster.unreachable(&e.to_string());
         let first = self.edges(Offset::Beginning, TIMEOUT).map_err(unreachable)?;
         let end = self.edges(Offset::End, TIMEOUT).map_err(unreachable)?;
         self.progress.resume(saved);
@@ -132,8 +131,8 @@ impl Source {
     }
 
     fn reread(&self, again: &Ranges, taker: &mut dyn RowSink, stop: &AtomicBool) -> Result<bool, FeedError> {
-        let broken = |e: KafkaError| FeedError::Source(format!("{}: {e}", self.options.brokers));
-        let mut settings = config(&self.options.brokers, &self.options.properties);
+        let broken = |e: KafkaError| FeedError::Source(format!("{}: {e}", self.options.cluster.brokers));
+        let mut settings = self.options.cluster.config();
         settings.set("group.id", &self.options.group).set("enable.auto.commit", "false");
         // Dropped at the end only: that waits for a broker, which may be what is missing.
         let consumer: ManuallyDrop<BaseConsumer> = ManuallyDrop::new(settings.create().map_err(broken)?);
@@ -149,7 +148,7 @@ impl Source {
                 return Ok(false);
             }
             if heard.elapsed() > PATIENCE {
-                let (brokers, within) = (&self.options.brokers, PATIENCE.as_secs());
+                let (brokers, within) = (&self.options.cluster.brokers, PATIENCE.as_secs());
                 let what = "messages that have to be there did not come";
                 return Err(FeedError::Source(format!("{brokers}: {what} within {within} s{trouble}")));
             }

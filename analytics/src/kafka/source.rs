@@ -17,9 +17,9 @@ use std::{
 };
 
 use arrow::record_batch::RecordBatch;
+use lidr_broker::{Hearing, Settings, Trouble, heals, next_step};
 use lidr_schema::{
     TableId,
-    table::ALL,
     wire::{self, Headers, WireError},
 };
 use rdkafka::{
@@ -31,9 +31,10 @@ use rdkafka::{
 };
 
 use super::{
-    TIMEOUT, config,
+    TIMEOUT,
+    find::find,
+    silence::Silence,
     strange::{Kind, Strange},
-    unreachable_broker,
 };
 use crate::{
     BrokerOrigin,
@@ -54,8 +55,8 @@ const BALANCE_EVERY: u64 = 256;
 /// What to read.
 #[derive(Clone, Debug)]
 pub struct SourceOptions {
-    /// Brokers, comma separated.
-    pub brokers: String,
+    /// Where the brokers are.
+    pub cluster: Settings,
     /// Prefix of the topics, `lidr.v1`.
     pub prefix: String,
     /// Consumer group, for lag display.
@@ -68,8 +69,6 @@ pub struct SourceOptions {
     pub silence: Duration,
     /// Public name of the pseudonym key.
     pub key_id: String,
-    /// librdkafka's own properties.
-    pub properties: BTreeMap<String, String>,
 }
 
 /// What was read.
@@ -87,6 +86,10 @@ pub struct Consumed {
     pub missing: u64,
     /// Messages that were none of ours, or broken.
     pub broken: u64,
+    /// Rows of runs that began too far behind.
+    pub refused: u64,
+    /// Sensors that windows do not wait for.
+    pub silent: BTreeSet<String>,
     /// Messages behind, by topic and partition.
     #[serde(skip)]
     pub lag: BTreeMap<(String, i32), i64>,
@@ -95,12 +98,19 @@ pub struct Consumed {
 /// A consumer of all table topics.
 pub struct Source {
     pub(super) options: SourceOptions,
-    pub(super) consumer: BaseConsumer,
+    pub(super) consumer: BaseConsumer<Hearing>,
+    trouble: Arc<Trouble>,
     pub(super) partitions: Vec<(TableId, String, i32)>,
     /// Offset of the next message of each partition, where one was read.
     pub(super) read: BTreeMap<usize, i64>,
     /// Messages of which rows had come before: how many, by partition and offset.
     pub(super) repeats: BTreeMap<(usize, i64), u64>,
+    /// Where partitions begin; those of which messages are gone, and from when on all partitions are whole.
+    pub(super) first: BTreeMap<(String, i32), i64>,
+    cut: BTreeSet<usize>,
+    whole: i64,
+    pub(super) silence: Silence,
+    pub(super) told_silence: i64,
     /// Which cluster this is.
     pub(super) cluster: String,
     /// Where partitions ended at the start, those that have not been read so far yet.
@@ -128,36 +138,46 @@ enum Came {
 }
 
 impl Source {
-    /// Finds the topics. [`Source::resume`] may follow, then [`Source::run`].
+    /// Finds the topics, waiting for brokers and for a sensor that makes them. [`Source::resume`] may follow, then [`Source::run`].
     ///
     /// # Errors
-    /// If no broker answers, or there are no topics of that prefix.
+    /// If no broker answers in time, or there are no topics of that prefix.
     pub fn connect(options: SourceOptions) -> Result<Self, FeedError> {
-        let unreachable = |e: KafkaError| unreachable_broker(&options.brokers, &e);
-        let mut config = config(&options.brokers, &options.properties);
+        let cluster = &options.cluster;
+        let trouble = Trouble::new(&cluster.brokers);
+        let mut config = cluster.config();
         config.set("group.id", &options.group).set("enable.auto.commit", "false").set("auto.offset.reset", "earliest");
         config.set("queued.max.messages.kbytes", "65536").set("fetch.wait.max.ms", "50");
-        let consumer: BaseConsumer = config.create().map_err(unreachable)?;
-        let metadata = consumer.fetch_metadata(None, TIMEOUT).map_err(unreachable)?;
-        let mut partitions = Vec::new();
-        for table in ALL {
-            let name = format!("{}.{}", options.prefix, table.name());
-            let topic = metadata.topics().iter().find(|t| t.name() == name);
-            let mut numbers: Vec<i32> = topic.into_iter().flat_map(|t| t.partitions()).map(|p| p.id()).collect();
-            numbers.sort_unstable();
-            partitions.extend(numbers.into_iter().map(|p| (*table, name.clone(), p)));
+        let consumer = config.create_with_context(Hearing(Arc::clone(&trouble)));
+        let consumer: BaseConsumer<Hearing> = consumer.map_err(|e| cluster.unreachable(&e.to_string()))?;
+        let partitions = find(&options, &consumer, &trouble)?;
+        let id = consumer.client().fetch_cluster_id(TIMEOUT).unwrap_or_default();
+        let mut progress = Progress::new(options.sensors.iter().cloned(), partitions.len());
+        if !options.until_eos {
+            progress.refuse_what_is_far_behind();
         }
-        if partitions.is_empty() {
-            return Err(FeedError::Source(format!(
-                "{}: no topics {}.*: start a sensor first, it makes them",
-                options.brokers, options.prefix
-            )));
-        }
-        let cluster = consumer.client().fetch_cluster_id(TIMEOUT).unwrap_or_default();
-        let progress = Progress::new(options.sensors.iter().cloned(), partitions.len());
+        let silence = Silence::new(options.silence, partitions.len(), Instant::now());
         let (unread, read, repeats) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
         let (paused, strange, consumed) = (BTreeSet::new(), Strange::default(), Consumed::default());
-        Ok(Self { options, consumer, partitions, read, repeats, cluster, unread, paused, progress, strange, consumed })
+        Ok(Self {
+            options,
+            consumer,
+            trouble,
+            partitions,
+            read,
+            repeats,
+            first: BTreeMap::new(),
+            cut: BTreeSet::new(),
+            whole: i64::MIN,
+            silence,
+            told_silence: i64::MIN,
+            cluster: id,
+            unread,
+            paused,
+            progress,
+            strange,
+            consumed,
+        })
     }
 
     /// Assigns all partitions, each from where it was read to.
@@ -168,16 +188,19 @@ impl Source {
             list.add_partition_offset(topic, *partition, from)?;
         }
         self.consumer.assign(&list)?;
+        self.first = self.edges(Offset::Beginning, TIMEOUT)?;
+        let numbered = || self.partitions.iter().enumerate().map(|(n, (_, topic, p))| (n, (topic.clone(), *p)));
+        let cut = numbered().filter(|(n, place)| !self.read.contains_key(n) && self.first.get(place) > Some(&0));
+        self.cut = cut.map(|(number, _)| number).collect();
         if self.options.until_eos {
-            let (first, last) = (self.edges(Offset::Beginning, TIMEOUT)?, self.edges(Offset::End, TIMEOUT)?);
-            let numbered =
-                self.partitions.iter().enumerate().map(|(number, (_, topic, p))| (number, (topic.clone(), *p)));
-            let held = numbered.filter_map(|(number, place)| {
-                let from = self.read.get(&number).or_else(|| first.get(&place));
+            let last = self.edges(Offset::End, TIMEOUT)?;
+            let held = numbered().filter_map(|(number, place)| {
+                let from = self.read.get(&number).or_else(|| self.first.get(&place));
                 Some((number, *last.get(&place)?)).filter(|(_, end)| from < Some(end))
             });
             self.unread = held.collect();
         }
+        self.silence.nobody(Instant::now());
         Ok(())
     }
 
@@ -206,7 +229,7 @@ impl Source {
         stop: &AtomicBool,
         told: &mut dyn FnMut(&Consumed),
     ) -> Result<Option<i64>, FeedError> {
-        self.begin().map_err(|e| unreachable_broker(&self.options.brokers, &e))?;
+        self.begin().map_err(|e| self.options.cluster.unreachable(&e.to_string()))?;
         let (mut committed, mut heard) = (Instant::now(), Instant::now());
         let (mut last, mut resting, mut ended) = (i64::MIN, false, false);
         while !stop.load(Ordering::Relaxed) && !ended {
@@ -215,7 +238,8 @@ impl Source {
                 (heard, resting) = (Instant::now(), false);
             }
             let watermark = self.progress.watermark();
-            let odd = watermark > i64::MIN && self.strange.feed(watermark.saturating_add(1), taker)?;
+            let mut odd = watermark > i64::MIN && self.strange.feed(watermark.saturating_add(1), taker)?;
+            odd |= self.tell_silence(watermark, taker)?;
             // Rules on single rows do not wait for the watermark.
             if odd || watermark > last || matches!(came, Came::Message { rows: 1.. }) {
                 last = watermark;
@@ -271,6 +295,7 @@ impl Source {
                 Ok(Came::Failure)
             }
             Some(Ok(message)) => {
+                self.trouble.well();
                 // The message borrows the consumer; what is needed of it is copied out.
                 let message = message.detach();
                 let rows = self.message(&message, taker)?;
@@ -284,13 +309,14 @@ impl Source {
 
     fn failed(&self, error: &KafkaError) -> Result<(), FeedError> {
         use RDKafkaErrorCode::{AllBrokersDown, BrokerTransportFailure, OperationTimedOut, Resolve};
+        let (brokers, why) = (&self.options.cluster.brokers, error.to_string());
         match error.rdkafka_error_code() {
             // librdkafka goes on by itself once a broker is back.
-            Some(AllBrokersDown | BrokerTransportFailure | OperationTimedOut | Resolve) => {
-                tracing::warn!("{}: {error}; trying again", self.options.brokers);
+            Some(AllBrokersDown | BrokerTransportFailure | OperationTimedOut | Resolve) if heals(&why) => {
+                self.trouble.say(&self.trouble.latest().unwrap_or(why));
                 Ok(())
             }
-            _ => Err(FeedError::Source(format!("{}: {error}", self.options.brokers))),
+            _ => Err(FeedError::Source(format!("{brokers}: {why}: {}", next_step(&why)))),
         }
     }
 
@@ -319,6 +345,19 @@ impl Source {
         headers.check_key(&self.options.key_id).map_err(refuse)?;
         let batches = body_of(table, body, headers.rows);
         let accepted = self.progress.message(number, &headers);
+        if accepted.refused {
+            self.consumed.refused += headers.rows;
+            let why = "its run begins more than an hour behind what was judged: replay it, or send it under another --topic-prefix";
+            self.strange.note(Kind::Behind, &headers.sensor, "rows", headers.rows, &origin, why);
+            return Ok(0);
+        }
+        self.silence.heard(&headers.sensor, number, Instant::now());
+        // What is gone of a partition was promised by what is left; before that not everything is there to be judged.
+        if self.cut.contains(&number) && headers.promise > i64::MIN {
+            self.cut.remove(&number);
+            self.whole = self.whole.max(headers.promise);
+            taker.whole_from(self.whole)?;
+        }
         if accepted.skip > 0 && taker.keeps_state() {
             self.repeats.insert((number, offset), accepted.skip);
         }
@@ -372,13 +411,15 @@ impl Source {
             }
         }
         let done = self.consumer.pause(&pause).and_then(|()| self.consumer.resume(&resume));
-        done.map_err(|e| FeedError::Source(format!("{}: {e}", self.options.brokers)))
+        done.map_err(|e| FeedError::Source(format!("{}: {e}", self.options.cluster.brokers)))
     }
 
     /// Commits what was read, for lag display, and looks how far behind we are.
     fn commit(&mut self) {
         let Ok(positions) = self.consumer.position() else { return };
         let ends = self.edges(Offset::End, LAG_TIMEOUT).unwrap_or_default();
+        self.listen(&ends);
+        self.consumed.silent.clone_from(self.progress.silent());
         let mut list = TopicPartitionList::new();
         for element in positions.elements() {
             let Offset::Offset(offset) = element.offset() else { continue };

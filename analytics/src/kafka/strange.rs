@@ -23,6 +23,8 @@ pub(super) enum Kind {
     Broken,
     /// Rows before it never came.
     Hole,
+    /// Its run begins too far behind.
+    Behind,
 }
 
 #[derive(Debug)]
@@ -83,6 +85,7 @@ fn row(one: Waiting, due: i64) -> RecordBatch {
     let kind = match one.kind {
         Kind::Broken => "malformed",
         Kind::Hole => "drop",
+        Kind::Behind => "behind",
     };
     let head = Head {
         ts: Micros(due),

@@ -1,6 +1,7 @@
 //! Source and producer against librdkafka's mock cluster, with faults that a real broker does not have at will.
 use std::{collections::BTreeMap, sync::atomic::AtomicBool, time::Duration};
 
+use lidr_broker::Settings;
 use lidr_schema::{
     Key, SCHEMA_VERSION, TableId, dynamic,
     wire::{self, Headers},
@@ -56,20 +57,24 @@ fn cluster() -> Cluster {
 
 fn options(cluster: &Cluster, until_eos: bool) -> SourceOptions {
     SourceOptions {
-        brokers: cluster.bootstrap_servers(),
+        cluster: settings(cluster),
         prefix: "t".into(),
         group: "g".into(),
         sensors: vec!["s".into()],
         until_eos,
         silence: Duration::from_millis(300),
         key_id: "k".into(),
-        properties: BTreeMap::from([("reconnect.backoff.max.ms".into(), "200".into())]),
     }
+}
+
+fn settings(cluster: &Cluster) -> Settings {
+    let quick = [("reconnect.backoff.max.ms", "200"), ("retry.backoff.ms", "10")];
+    Settings::new(&cluster.bootstrap_servers(), &quick.map(|(name, value)| (name.to_owned(), value.to_owned())).into())
 }
 
 /// Messages to the topic: headers and body.
 fn send(cluster: &Cluster, messages: &[(Option<Headers>, Vec<u8>)]) {
-    let producer: BaseProducer = config(&cluster.bootstrap_servers(), &BTreeMap::new()).create().unwrap();
+    let producer: BaseProducer = settings(cluster).config().create().unwrap();
     for (headers, body) in messages {
         let pairs = headers.iter().flat_map(Headers::to_pairs).collect::<Vec<_>>();
         let headers =
@@ -206,16 +211,16 @@ fn a_broker_that_goes_away_and_comes_back_costs_nothing() {
 }
 
 #[test]
-fn a_finding_that_is_not_delivered_is_said() {
+fn a_finding_that_is_refused_is_said() {
     let cluster = cluster();
     cluster.create_topic("t.finding", 1, 1).unwrap();
-    let quick = BTreeMap::from([("message.timeout.ms".to_owned(), "3000".to_owned())]);
-    let producer = FindingProducer::connect(&cluster.bootstrap_servers(), "t", &quick).unwrap();
+    let producer = FindingProducer::connect(&settings(&cluster), "t").unwrap();
     let finding = crate::tests::finding();
     producer.send(&finding).unwrap();
     producer.flush().unwrap();
     cluster.request_errors(RDKafkaApiKey::Produce, &[RDKafkaRespErr::RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED; 1]);
     producer.send(&finding).unwrap();
     let error = producer.flush().unwrap_err().to_string();
-    assert!(error.starts_with("t.finding: 1 findings were not delivered"), "{error}");
+    assert!(error.starts_with("1 messages were refused (t.finding: "), "{error}");
+    assert!(error.contains("needs Describe and Write") && error.contains("run watch again"), "{error}");
 }

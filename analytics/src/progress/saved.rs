@@ -12,6 +12,7 @@ impl Progress {
             next_row: e.next_row,
             promise: e.promise,
             ended: e.ended,
+            refused: e.refused,
         };
         here.flat_map(|((sensor, _), epochs)| epochs.iter().map(move |e| of(sensor, e))).collect()
     }
@@ -34,7 +35,9 @@ impl Progress {
     /// What was sent on a partition.
     pub(crate) fn resume_partition(&mut self, partition: PartitionId, epochs: &[EpochState]) {
         for e in epochs {
-            let epoch = Epoch { name: e.epoch.clone(), next_row: e.next_row, promise: e.promise, ended: e.ended };
+            let (name, refused) = (e.epoch.clone(), e.refused);
+            let met = refused || e.promise.is_some_and(|p| p > i64::MIN) || e.next_row.is_some_and(|n| n > 0);
+            let epoch = Epoch { name, next_row: e.next_row, promise: e.promise, ended: e.ended, met, refused };
             self.epochs.entry((e.sensor.clone(), partition)).or_default().push_back(epoch);
         }
     }

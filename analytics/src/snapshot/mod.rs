@@ -154,4 +154,7 @@ pub struct EpochState {
     pub promise: Option<i64>,
     /// Whether it has ended.
     pub ended: bool,
+    /// Whether it is refused.
+    #[serde(default)]
+    pub refused: bool,
 }

@@ -170,6 +170,7 @@ fn narrowed_plans_give_what_whole_tables_give() {
     let planner = Planner::new(&site).unwrap();
     for (name, sql, holds) in QUERIES {
         let mut plan = planner.sql(sql, &BTreeMap::new()).unwrap_or_else(|e| panic!("{name}: {e}"));
+        planner.ready(&mut plan).unwrap_or_else(|e| panic!("{name}: {e}"));
         let (mut whole, shown) = (planner.whole(sql), plan.shown());
         assert!(shown.contains(holds), "{name}: no {holds} in\n{shown}");
         let mut some = 0;

@@ -1,12 +1,14 @@
 //! Rows to Kafka: one Arrow IPC stream a message, with promises (contracts: topics).
 //!
-//! Rows of a table are split by the hash of its entity; a message holds rows of one (table, partition), at most 900 KiB, sent at
-//! 512 KiB or when 250 ms have passed. A promise goes only with what was sent before it. Idempotent, all replicas acknowledge; a
-//! message that cannot be delivered ends the run with a sentence, never with a lost row.
+//! Rows of a table are split by the hash of its entity; a message holds rows of one (table, partition), at most 900 KiB or what the
+//! topic takes, sent at 512 KiB or when 250 ms have passed. A promise goes only with what was sent before it. A broker that is away
+//! is waited for: what is sent meanwhile stands in a bounded buffer, and once that is full the run waits, so that files are read later and
+//! what is heard live fills its own queue, where each loss is counted. What cannot be delivered ends the run with a sentence,
+//! never with a lost row that nobody knows of.
 use std::{
     collections::BTreeMap,
     sync::{
-        Arc, Mutex,
+        Arc,
         atomic::{AtomicU64, Ordering},
     },
     time::{Duration, Instant},
@@ -17,19 +19,11 @@ use arrow::{
     compute::{concat_batches, take_record_batch},
     datatypes::{DataType, Int32Type, TimestampMicrosecondType},
 };
+use lidr_broker::{BrokerError, Message, Producer, Settings, Topic, ensure};
 use lidr_schema::{
     SCHEMA_VERSION, TableId,
     table::ALL,
     wire::{self, Headers, murmur2},
-};
-use rdkafka::{
-    ClientConfig, ClientContext,
-    admin::{AdminClient, AdminOptions, NewTopic, TopicReplication},
-    client::DefaultClientContext,
-    error::KafkaError,
-    message::{Header, OwnedHeaders},
-    producer::{BaseRecord, DeliveryResult, Producer, ProducerContext, ThreadedProducer},
-    types::RDKafkaErrorCode,
 };
 
 use super::{Sink, SinkError};
@@ -40,7 +34,9 @@ const SEND_AT: usize = 512 * 1024;
 const MOST: usize = 900 * 1024;
 const SEND_AFTER: Duration = Duration::from_millis(250);
 const HEARTBEAT: Duration = Duration::from_secs(1);
-const TIMEOUT: Duration = Duration::from_secs(10);
+/// Octets of a batch of messages that a broker takes unless it is told otherwise, and what headers and framing take of them.
+const BATCH: usize = 1_000_000;
+const FRAMING: usize = 4096;
 
 /// Whose rows they are and where they go.
 #[derive(Clone, Debug)]
@@ -55,8 +51,6 @@ pub struct KafkaSinkOptions {
     pub key_id: String,
     /// Partitions of topics that are made.
     pub partitions: i32,
-    /// librdkafka's own properties.
-    pub properties: BTreeMap<String, String>,
 }
 
 /// What was sent.
@@ -93,29 +87,6 @@ impl KafkaSent {
     }
 }
 
-/// Hears of every delivery.
-#[derive(Debug, Default)]
-struct Deliveries {
-    failed: AtomicU64,
-    reason: Mutex<String>,
-}
-
-struct Hearing(Arc<Deliveries>);
-
-impl ClientContext for Hearing {}
-
-impl ProducerContext for Hearing {
-    type DeliveryOpaque = ();
-    fn delivery(&self, result: &DeliveryResult<'_>, (): ()) {
-        if let Err((error, _)) = result {
-            self.0.failed.fetch_add(1, Ordering::Relaxed);
-            if let Ok(mut reason) = self.0.reason.lock() {
-                *reason = error.to_string();
-            }
-        }
-    }
-}
-
 #[derive(Debug)]
 struct Partition {
     rows: Vec<RecordBatch>,
@@ -126,61 +97,51 @@ struct Partition {
 }
 
 /// Produces rows to Kafka.
+#[derive(Debug)]
 pub struct KafkaSink {
-    brokers: String,
     options: KafkaSinkOptions,
-    producer: ThreadedProducer<Hearing>,
-    deliveries: Arc<Deliveries>,
+    producer: Producer,
     partitions: BTreeMap<(TableId, i32), Partition>,
-    counts: BTreeMap<TableId, i32>,
+    topics: BTreeMap<TableId, Topic>,
     promise: i64,
     sent: Arc<KafkaSent>,
 }
 
-impl std::fmt::Debug for KafkaSink {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "KafkaSink({}, {:?})", self.brokers, self.sent.now())
+impl From<BrokerError> for SinkError {
+    fn from(error: BrokerError) -> Self {
+        Self(error.to_string())
     }
-}
-
-fn config(brokers: &str, properties: &BTreeMap<String, String>) -> ClientConfig {
-    let mut config = ClientConfig::new();
-    config.set("bootstrap.servers", brokers);
-    for (name, value) in properties {
-        config.set(name, value);
-    }
-    config
 }
 
 impl KafkaSink {
     /// Reaches the brokers, makes the topics that are missing and says hello on every partition.
     ///
     /// # Errors
-    /// If no broker answers within 10 s, or a topic can neither be found nor made.
-    pub fn connect(brokers: &str, options: KafkaSinkOptions) -> Result<Self, SinkError> {
-        let counts = topics(brokers, &options)?;
-        let deliveries = Arc::new(Deliveries::default());
-        let mut config = config(brokers, &options.properties);
-        config.set("enable.idempotence", "true").set("acks", "all").set("queue.buffering.max.kbytes", "65536");
-        config.set("message.max.bytes", "2000000").set("linger.ms", "5");
-        let producer = config
-            .create_with_context(Hearing(Arc::clone(&deliveries)))
-            .map_err(|e| unreachable_broker(brokers, &e))?;
+    /// If no broker answers in time, or a topic can neither be found nor made.
+    pub fn connect(settings: &Settings, options: KafkaSinkOptions) -> Result<Self, SinkError> {
+        let name = |table: TableId| format!("{}.{}", options.prefix, table.name());
+        let names: Vec<String> = ALL.iter().map(|t| name(*t)).collect();
+        let asking = Producer::new(settings, |_| {})?;
+        let found = ensure(settings, &asking, &names, options.partitions)?;
+        let topics: BTreeMap<TableId, Topic> = ALL.iter().filter_map(|t| Some((*t, *found.get(&name(*t))?))).collect();
+        // librdkafka puts several messages into one batch, which the topic's bound is for.
+        let batch = topics.values().filter_map(|t| t.most).fold(BATCH, usize::min);
+        let producer = Producer::new(settings, |config| {
+            config.set("message.max.bytes", "2000000").set("batch.size", batch.to_string()).set("linger.ms", "5");
+        })?;
         let now = Instant::now();
         let blank = || Partition { rows: Vec::new(), octets: 0, sent_rows: 0, last_send: now, since: None };
-        let partitions = counts.iter().flat_map(|(t, n)| (0..*n).map(|p| ((*t, p), blank()))).collect();
-        let mut sink = Self {
-            brokers: brokers.to_owned(),
-            options,
-            producer,
-            deliveries,
-            partitions,
-            counts,
-            promise: i64::MIN,
-            sent: Arc::default(),
-        };
+        let partitions =
+            topics.iter().flat_map(|(t, topic)| (0..topic.partitions).map(|p| ((*t, p), blank()))).collect();
+        let mut sink = Self { options, producer, partitions, topics, promise: i64::MIN, sent: Arc::default() };
         sink.send_all(true, false)?;
         Ok(sink)
+    }
+
+    /// Octets that a body of this table may have.
+    fn most(&self, table: TableId) -> usize {
+        let told = self.topics.get(&table).and_then(|t| t.most);
+        told.map_or(MOST, |most| MOST.min(most.saturating_sub(FRAMING)))
     }
 
     /// What was sent so far, and will be.
@@ -204,13 +165,14 @@ impl KafkaSink {
 
     /// Sends what is old enough, and heartbeats where nothing was sent for a second.
     fn pace(&mut self) -> Result<(), SinkError> {
-        let old = |p: &Partition| {
-            p.octets >= SEND_AT
+        let old = |table: TableId, p: &Partition| {
+            p.octets >= SEND_AT.min(self.most(table))
                 || p.since.is_some_and(|s| s.elapsed() >= SEND_AFTER)
                 || p.last_send.elapsed() >= HEARTBEAT
         };
-        let keys: Vec<(TableId, i32)> = self.partitions.iter().filter(|(_, p)| old(p)).map(|(k, _)| *k).collect();
-        keys.into_iter().try_for_each(|key| self.send(key, false))
+        let keys: Vec<(TableId, i32)> = self.partitions.iter().filter(|(k, p)| old(k.0, p)).map(|(k, _)| *k).collect();
+        keys.into_iter().try_for_each(|key| self.send(key, false))?;
+        Ok(self.producer.look()?)
     }
 
     fn send(&mut self, key: (TableId, i32), eos: bool) -> Result<(), SinkError> {
@@ -226,7 +188,7 @@ impl KafkaSink {
     fn message(&mut self, key: (TableId, i32), batch: &RecordBatch, eos: bool) -> Result<(), SinkError> {
         let body = wire::encode(batch).map_err(|e| SinkError(e.to_string()))?;
         let rows = batch.num_rows();
-        if body.len() > MOST && rows > 1 {
+        if body.len() > self.most(key.0) && rows > 1 {
             let promise = self.promise;
             self.promise = i64::MIN;
             let first = self.message(key, &batch.slice(0, rows / 2), false);
@@ -255,49 +217,24 @@ impl KafkaSink {
 
     fn produce(&self, key: (TableId, i32), body: &[u8], headers: &Headers) -> Result<(), SinkError> {
         let topic = format!("{}.{}", self.options.prefix, key.0.name());
-        let pairs = headers.to_pairs();
-        let owned = || {
-            let add =
-                |list: OwnedHeaders, (k, v): &(&str, String)| list.insert(Header { key: k, value: Some(v.as_str()) });
-            pairs.iter().fold(OwnedHeaders::new(), add)
-        };
-        loop {
-            let record = BaseRecord::<(), [u8]>::to(&topic).partition(key.1).payload(body).headers(owned());
-            match self.producer.send(record) {
-                Ok(()) => break,
-                // The queue is full: the broker is slower than we are, so we wait with it.
-                Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), _)) => {
-                    std::thread::sleep(Duration::from_millis(10))
-                }
-                Err((error, _)) => return Err(SinkError(format!("{topic}: {error}"))),
-            }
-            self.delivered()?;
-        }
-        self.delivered()
+        let rows = usize::try_from(headers.rows).unwrap_or_default();
+        let headers = headers.to_pairs();
+        let partition = Some(key.1);
+        Ok(self.producer.send(Message { topic: &topic, partition, key: None, body, headers: &headers, rows })?)
     }
 
+    /// Waits until all is acknowledged; what is not by then is lost to Kafka, and the error says how much that is.
     fn flush(&self) -> Result<(), SinkError> {
-        self.producer.flush(Duration::from_secs(60)).map_err(|e| SinkError(format!("{}: {e}", self.brokers)))?;
-        self.delivered()
-    }
-
-    fn delivered(&self) -> Result<(), SinkError> {
-        match self.deliveries.failed.load(Ordering::Relaxed) {
-            0 => Ok(()),
-            n => {
-                let reason = self.deliveries.reason.lock().map(|r| r.clone()).unwrap_or_default();
-                Err(SinkError(format!(
-                    "{}: {n} messages were not delivered ({reason}); run the sensor again, receivers drop repeats",
-                    self.brokers
-                )))
-            }
-        }
+        self.producer.flush().map_err(|error| {
+            let rows = self.sent.now().rows.saturating_sub(self.producer.trouble().acknowledged().1);
+            SinkError(format!("{error}; {rows} rows did not arrive: files can be sent again, receivers drop repeats"))
+        })
     }
 }
 
 impl Sink for KafkaSink {
     fn rows(&mut self, table: TableId, batch: RecordBatch) -> Result<(), SinkError> {
-        let count = self.counts.get(&table).copied().unwrap_or(1).max(1);
+        let count = self.topics.get(&table).map_or(1, |t| t.partitions).max(1);
         for (partition, rows) in split(table, &batch, count)? {
             let Some(place) = self.partitions.get_mut(&(table, partition)) else { continue };
             // Arrow's memory is a fair upper bound of what compression leaves; a third is what it usually leaves.
@@ -328,62 +265,6 @@ impl Sink for KafkaSink {
         self.send_all(false, false)?;
         self.flush()
     }
-}
-
-fn unreachable_broker(brokers: &str, error: &KafkaError) -> SinkError {
-    SinkError(format!(
-        "cannot reach a Kafka broker at {brokers} within 10 s ({error}): check the address and that the broker runs"
-    ))
-}
-
-/// Finds or makes the topics; gives their numbers of partitions.
-fn topics(brokers: &str, options: &KafkaSinkOptions) -> Result<BTreeMap<TableId, i32>, SinkError> {
-    let admin: AdminClient<DefaultClientContext> =
-        config(brokers, &options.properties).create().map_err(|e| unreachable_broker(brokers, &e))?;
-    let name = |t: TableId| format!("{}.{}", options.prefix, t.name());
-    let find = |admin: &AdminClient<DefaultClientContext>| {
-        let metadata = admin.inner().fetch_metadata(None, TIMEOUT).map_err(|e| unreachable_broker(brokers, &e))?;
-        let topics: BTreeMap<String, i32> = metadata
-            .topics()
-            .iter()
-            .map(|t| (t.name().to_owned(), i32::try_from(t.partitions().len()).unwrap_or(0)))
-            .collect();
-        Ok::<_, SinkError>((metadata.brokers().len(), topics))
-    };
-    let (count, there) = find(&admin)?;
-    let missing: Vec<String> = ALL.iter().map(|t| name(*t)).filter(|n| !there.contains_key(n)).collect();
-    if !missing.is_empty() {
-        let replicas = i32::try_from(count.clamp(1, 3)).unwrap_or(1);
-        let new: Vec<NewTopic<'_>> =
-            missing.iter().map(|n| NewTopic::new(n, options.partitions, TopicReplication::Fixed(replicas))).collect();
-        make(&admin, &new)?;
-    }
-    let began = Instant::now();
-    loop {
-        let (_, there) = find(&admin)?;
-        let all: Option<BTreeMap<TableId, i32>> =
-            ALL.iter().map(|t| there.get(&name(*t)).filter(|n| **n > 0).map(|n| (*t, *n))).collect();
-        match all {
-            Some(all) => return Ok(all),
-            None if began.elapsed() > TIMEOUT => {
-                return Err(SinkError(format!("{brokers}: topics {}.* were made but do not appear", options.prefix)));
-            }
-            None => std::thread::sleep(Duration::from_millis(100)),
-        }
-    }
-}
-
-fn make(admin: &AdminClient<DefaultClientContext>, new: &[NewTopic<'_>]) -> Result<(), SinkError> {
-    let options = AdminOptions::new().operation_timeout(Some(TIMEOUT)).request_timeout(Some(TIMEOUT));
-    let made =
-        super::wait::block_on(admin.create_topics(new, &options)).map_err(|e| SinkError(format!("topics: {e}")))?;
-    for result in made {
-        match result {
-            Ok(_) | Err((_, RDKafkaErrorCode::TopicAlreadyExists)) => {}
-            Err((topic, code)) => return Err(SinkError(format!("topic {topic} cannot be made: {code}"))),
-        }
-    }
-    Ok(())
 }
 
 /// Rows by partition, their order kept.

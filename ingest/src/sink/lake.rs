@@ -177,13 +177,16 @@ impl LakeSink {
     /// Closes a table's file: written, synced, renamed unless an earlier run's files are still to stand.
     fn finish(&mut self, table: TableId) -> io::Result<()> {
         let Some(open) = self.open.remove(&table) else { return Ok(()) };
-        let file = open.writer.into_inner().map_err(io::Error::other)?;
-        file.sync_all()?;
-        if !self.before.is_empty() {
-            self.whole.push((open.temporary, open.path));
-            return Ok(());
+        // In this list until it has its name: what is left in it goes with the sink.
+        self.whole.push((open.temporary, open.path));
+        open.writer.into_inner().map_err(io::Error::other)?.sync_all()?;
+        match self.whole.pop() {
+            Some((temporary, path)) if self.before.is_empty() => fs::rename(temporary, path),
+            waits => {
+                self.whole.extend(waits);
+                Ok(())
+            }
         }
-        fs::rename(&open.temporary, &open.path)
     }
 
     fn finish_all(&mut self) -> io::Result<()> {
@@ -198,6 +201,16 @@ impl LakeSink {
             self.before.retain(|old| *old != path);
         }
         self.before.drain(..).try_for_each(fs::remove_file)
+    }
+}
+
+impl Drop for LakeSink {
+    /// Nothing half-written stays, for instance where the disk was full.
+    fn drop(&mut self) {
+        let open = self.open.values().map(|open| &open.temporary);
+        for temporary in open.chain(self.whole.iter().map(|(temporary, _)| temporary)) {
+            drop(fs::remove_file(temporary));
+        }
     }
 }
 

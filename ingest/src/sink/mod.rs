@@ -2,8 +2,6 @@
 #[cfg(feature = "kafka")]
 mod kafka;
 mod lake;
-#[cfg(feature = "kafka")]
-mod wait;
 
 use arrow::array::RecordBatch;
 #[cfg(feature = "kafka")]

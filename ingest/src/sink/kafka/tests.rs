@@ -1,7 +1,7 @@
 //! The sink against librdkafka's mock cluster, with faults that a real broker does not have at will.
 use lidr_schema::{Key, dynamic};
 use rdkafka::{
-    Message, Offset, TopicPartitionList,
+    Message as _, Offset, TopicPartitionList,
     consumer::{BaseConsumer, Consumer},
     message::Headers as _,
     mocking::MockCluster,
@@ -18,16 +18,22 @@ fn cluster() -> MockCluster<'static, DefaultProducerContext> {
 }
 
 fn sink(brokers: &str) -> KafkaSink {
-    let properties = BTreeMap::from([("retry.backoff.ms".to_owned(), "10".to_owned())]);
+    connected(&Settings::new(brokers, &quick())).unwrap()
+}
+
+fn quick() -> BTreeMap<String, String> {
+    BTreeMap::from([("retry.backoff.ms".to_owned(), "10".to_owned())])
+}
+
+fn connected(settings: &Settings) -> Result<KafkaSink, SinkError> {
     let options = KafkaSinkOptions {
         prefix: "t".into(),
         sensor: "s".into(),
         epoch: "e".into(),
         key_id: "k".into(),
         partitions: 1,
-        properties,
     };
-    KafkaSink::connect(brokers, options).unwrap()
+    KafkaSink::connect(settings, options)
 }
 
 fn batch(dues: &[i64]) -> RecordBatch {
@@ -38,13 +44,14 @@ fn batch(dues: &[i64]) -> RecordBatch {
 
 /// Headers of all messages of the topic.
 fn sent(brokers: &str) -> Vec<Headers> {
-    let consumer: BaseConsumer = config(brokers, &BTreeMap::new()).set("group.id", "g").create().unwrap();
+    let consumer: BaseConsumer =
+        Settings::new(brokers, &BTreeMap::new()).config().set("group.id", "g").create().unwrap();
     let mut list = TopicPartitionList::new();
     list.add_partition_offset("t.dns", 0, Offset::Beginning).unwrap();
     consumer.assign(&list).unwrap();
     let mut out: Vec<Headers> = Vec::new();
     while !out.last().is_some_and(|h| h.eos) {
-        let message = consumer.poll(TIMEOUT).expect("a message").unwrap().detach();
+        let message = consumer.poll(Duration::from_secs(10)).expect("a message").unwrap().detach();
         let all = message.headers().unwrap();
         let text = |name: &str| all.iter().find(|h| h.key == name).and_then(|h| std::str::from_utf8(h.value?).ok());
         out.push(Headers::from_pairs(text).unwrap());
@@ -78,12 +85,68 @@ fn every_row_arrives_once_and_the_end_tells_the_clock() {
 }
 
 #[test]
-fn what_cannot_be_delivered_ends_the_run() {
+fn what_is_refused_ends_the_run_with_the_next_step() {
     let cluster = cluster();
     let mut sink = sink(&cluster.bootstrap_servers());
-    sink.producer.flush(TIMEOUT).unwrap();
+    sink.flush().unwrap();
     cluster.request_errors(RDKafkaApiKey::Produce, &[RDKafkaRespErr::RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED; 1]);
     sink.rows(TableId::Dns, batch(&[1])).unwrap();
     let error = sink.end(50).unwrap_err().to_string();
-    assert!(error.contains("messages were not delivered") && error.contains("run the sensor again"), "{error}");
+    assert!(
+        error.contains("1 messages were refused (t.dns: ") && error.contains("needs Describe and Write"),
+        "{error}"
+    );
+    assert!(error.contains("1 rows did not arrive"), "{error}");
+}
+
+#[test]
+fn a_broker_that_is_away_for_a_while_gets_everything_later() {
+    let cluster = cluster();
+    let brokers = cluster.bootstrap_servers();
+    let mut sink = sink(&brokers);
+    sink.flush().unwrap();
+    cluster.broker_down(1).unwrap();
+    for due in 1..=50 {
+        sink.rows(TableId::Dns, batch(&[due])).unwrap();
+        sink.floor(due).unwrap();
+    }
+    std::thread::scope(|scope| {
+        let ending = scope.spawn(move || sink.end(60));
+        std::thread::sleep(Duration::from_secs(2));
+        cluster.broker_up(1).unwrap();
+        ending.join().unwrap().unwrap();
+    });
+    assert_eq!(sent(&brokers).iter().map(|h| h.rows).sum::<u64>(), 50);
+}
+
+#[test]
+fn the_buffer_is_bounded_and_a_stop_ends_the_wait() {
+    let cluster = cluster();
+    let stop = Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let mut settings = Settings::new(&cluster.bootstrap_servers(), &quick());
+    (settings.buffer, settings.endless, settings.stop) = (16 * 1024, true, Some(Arc::clone(&stop)));
+    let mut sink = connected(&settings).unwrap();
+    sink.flush().unwrap();
+    cluster.broker_down(1).unwrap();
+    let error = std::thread::scope(|scope| {
+        scope.spawn(|| {
+            std::thread::sleep(Duration::from_secs(2));
+            stop.store(true, Ordering::Relaxed);
+        });
+        let dues: Vec<i64> = (0..200).collect();
+        (0..1000).find_map(|_| {
+            sink.rows(TableId::Dns, batch(&dues)).ok()?;
+            sink.send_all(false, false).err()
+        })
+    });
+    let error = error.expect("a buffer of 16 KiB does not hold a thousand batches").to_string();
+    assert!(error.contains("were not taken"), "{error}");
+    assert!(sink.producer.waiting() < 100, "{}", sink.producer.waiting());
+}
+
+#[test]
+fn no_broker_is_said_with_the_next_step() {
+    let error = connected(&Settings::new("127.0.0.1:1", &quick())).unwrap_err().to_string();
+    assert!(error.contains("cannot reach a Kafka broker at 127.0.0.1:1"), "{error}");
+    assert!(error.contains("check the address and that the broker runs"), "{error}");
 }

@@ -16,7 +16,7 @@ impl Wake for Unpark {
 }
 
 /// The future's result; the thread sleeps until it is there.
-pub(super) fn block_on<F: Future>(future: F) -> F::Output {
+pub fn block_on<F: Future>(future: F) -> F::Output {
     let mut future = pin!(future);
     let waker = Waker::from(Arc::new(Unpark(thread::current())));
     let mut context = Context::from_waker(&waker);
