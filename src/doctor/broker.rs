@@ -32,7 +32,10 @@ pub(super) fn checks(asked: &Asked<'_>) -> Vec<Check> {
 }
 
 fn unreachable(silent: &Silent, cluster: &Settings) -> Check {
-    let reason = silent.reasons.first().map_or(silent.error.as_str(), |reason| plain(reason));
+    // The one of which most is known; which came first is chance.
+    let general = next_step("");
+    let known = silent.reasons.iter().find(|reason| next_step(reason) != general).or(silent.reasons.first());
+    let reason = known.map_or(silent.error.as_str(), |reason| plain(reason));
     fail(format!("no broker answers at {}: {reason}", cluster.brokers), advice(reason, silent, cluster))
 }
 
@@ -50,6 +53,9 @@ fn advice(reason: &str, silent: &Silent, cluster: &Settings) -> &'static str {
         return "something is there and does not answer as a broker: if it speaks TLS or SASL, say so with security.protocol under [kafka]; else look at \
                 the port and at the broker's own log";
     }
+    if reason.contains("SSL connection closed") {
+        return "the other side closed the TLS connection at once: does the broker's port speak TLS? Else security.protocol=PLAINTEXT, or its other port";
+    }
     next_step(reason)
 }
 
@@ -65,7 +71,7 @@ fn answered(asked: &Asked<'_>, brokers: &str, probe: &Probe) -> Vec<Check> {
     out.extend(reasons.iter().map(|why| warn(format!("librdkafka says: {}", plain(why)), next)));
     if n < 3 {
         out.push(warn(
-            format!("{number}: what they hold goes with the last of them"),
+            format!("{number}: what a topic holds is lost with the last one that has it"),
             "three brokers, where nothing may be lost",
         ));
     }
@@ -101,5 +107,6 @@ mod tests {
         let tls = Settings::new("h:1", &BTreeMap::from([("security.protocol".to_owned(), "SSL".to_owned())]));
         assert!(advice(&silent.error, &silent, &plain).contains("TLS or SASL"));
         assert!(advice(&silent.error, &silent, &tls).contains("check the address"));
+        assert!(advice("Disconnected: SSL connection closed by peer", &silent, &tls).contains("PLAINTEXT"));
     }
 }
