@@ -168,7 +168,7 @@ mod tests {
         let said: Vec<_> = found.wrong.iter().map(ToString::to_string).collect();
         assert!(said.iter().any(|s| s.contains("did you mean `elements`?")), "{said:?}");
         assert!(
-            said.iter().any(|s| s.contains("devices.csv")) && said.iter().any(|s| s.contains("time_zone")),
+            said.iter().any(|s| s.contains("did you mean `devices`?")) && said.iter().any(|s| s.contains("time_zone")),
             "{said:?}"
         );
         assert!(!found.is_sound() && Site::load(Some(dir.path()), &key()).is_err());
