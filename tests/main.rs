@@ -14,6 +14,8 @@ mod custody;
 #[cfg(test)]
 mod dashboards;
 #[cfg(test)]
+mod disk_full;
+#[cfg(test)]
 mod doctor;
 #[cfg(test)]
 mod edges;
@@ -57,6 +59,8 @@ mod scenarios;
 mod shape;
 #[cfg(test)]
 mod sigma;
+#[cfg(test)]
+mod silence;
 #[cfg(test)]
 mod site_changes;
 #[cfg(test)]

@@ -61,6 +61,8 @@ pub struct Progress {
     silent: BTreeSet<String>,
     /// Whether runs that begin far behind are refused.
     refuses: bool,
+    /// Up to here everything was judged, though nobody had promised it.
+    rested: i64,
     watermark: i64,
     end: i64,
 }
@@ -70,8 +72,8 @@ impl Progress {
     #[must_use]
     pub fn new(expected: impl IntoIterator<Item = String>, partitions: usize) -> Self {
         let (expected, epochs) = (expected.into_iter().collect(), BTreeMap::new());
-        let (silent, refuses) = (BTreeSet::new(), false);
-        Self { partitions, expected, epochs, silent, refuses, watermark: i64::MIN, end: i64::MIN }
+        let (silent, refuses, rested) = (BTreeSet::new(), false, i64::MIN);
+        Self { partitions, expected, epochs, silent, refuses, rested, watermark: i64::MIN, end: i64::MIN }
     }
 
     /// Refuses runs that begin far behind the watermark.
@@ -96,7 +98,7 @@ impl Progress {
         if !epoch.met && (headers.rows > 0 || headers.promise > i64::MIN) {
             epoch.met = true;
             let newest = if headers.rows > 0 { headers.promise.max(headers.ts_max) } else { headers.promise };
-            epoch.refused = self.refuses && newest < self.watermark.saturating_sub(FAR_BEHIND);
+            epoch.refused = self.refuses && newest < self.watermark.max(self.rested).saturating_sub(FAR_BEHIND);
         }
         if epoch.refused {
             return Accepted { refused: true, ..Accepted::default() };
@@ -158,6 +160,11 @@ impl Progress {
         let done = |sensor: &&String| (0..self.partitions).all(|p| self.present(sensor, p).is_some_and(over));
         let (ended, open): (Vec<_>, Vec<_>) = self.expected.iter().partition(done);
         !ended.is_empty() && open.iter().all(|sensor| self.silent.contains(*sensor))
+    }
+
+    /// What is open was judged up to the greatest clock at which a run has ended.
+    pub const fn rest(&mut self) {
+        self.rested = self.end;
     }
 
     /// The greatest clock at which a run has ended.

@@ -20,10 +20,7 @@ use rdkafka::{
     message::OwnedMessage,
 };
 
-use super::{
-    TIMEOUT,
-    source::{Source, after, body_of, headers},
-};
+use super::source::{Source, after, body_of, headers};
 use crate::{
     BrokerOrigin,
     feed::{FeedError, RowSink},
@@ -88,9 +85,7 @@ impl Source {
                 self.options.cluster.brokers, self.cluster, saved.cluster
             )));
         }
-        let unreachable = |e: KafkaError| self.options.cluster.unreachable(&e.to_string());
-        let first = self.edges(Offset::Beginning, TIMEOUT).map_err(unreachable)?;
-        let end = self.edges(Offset::End, TIMEOUT).map_err(unreachable)?;
+        let (first, end) = (self.sure_edges(Offset::Beginning)?, self.sure_edges(Offset::End)?);
         self.progress.resume(saved);
         let mut again = Ranges::new();
         for of in &saved.partitions {

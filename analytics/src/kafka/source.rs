@@ -181,19 +181,20 @@ impl Source {
     }
 
     /// Assigns all partitions, each from where it was read to.
-    fn begin(&mut self) -> KafkaResult<()> {
+    fn begin(&mut self) -> Result<(), FeedError> {
+        let refused = |e: KafkaError| self.options.cluster.unreachable(&e.to_string());
         let mut list = TopicPartitionList::new();
         for (number, (_, topic, partition)) in self.partitions.iter().enumerate() {
             let from = self.read.get(&number).map_or(Offset::Beginning, |next| Offset::Offset(*next));
-            list.add_partition_offset(topic, *partition, from)?;
+            list.add_partition_offset(topic, *partition, from).map_err(refused)?;
         }
-        self.consumer.assign(&list)?;
-        self.first = self.edges(Offset::Beginning, TIMEOUT)?;
+        self.consumer.assign(&list).map_err(refused)?;
+        self.first = self.sure_edges(Offset::Beginning)?;
         let numbered = || self.partitions.iter().enumerate().map(|(n, (_, topic, p))| (n, (topic.clone(), *p)));
         let cut = numbered().filter(|(n, place)| !self.read.contains_key(n) && self.first.get(place) > Some(&0));
         self.cut = cut.map(|(number, _)| number).collect();
         if self.options.until_eos {
-            let last = self.edges(Offset::End, TIMEOUT)?;
+            let last = self.sure_edges(Offset::End)?;
             let held = numbered().filter_map(|(number, place)| {
                 let from = self.read.get(&number).or_else(|| self.first.get(&place));
                 Some((number, *last.get(&place)?)).filter(|(_, end)| from < Some(end))
@@ -204,8 +205,13 @@ impl Source {
         Ok(())
     }
 
+    /// Where all partitions begin or end; waits for a broker that can tell.
+    pub(super) fn sure_edges(&self, which: Offset) -> Result<BTreeMap<(String, i32), i64>, FeedError> {
+        Ok(self.options.cluster.reach(&self.trouble, |within| self.edges(which, within))?)
+    }
+
     /// Where all partitions begin or end, asked of each broker once.
-    pub(super) fn edges(&self, which: Offset, timeout: Duration) -> KafkaResult<BTreeMap<(String, i32), i64>> {
+    fn edges(&self, which: Offset, timeout: Duration) -> KafkaResult<BTreeMap<(String, i32), i64>> {
         let mut list = TopicPartitionList::new();
         for (_, topic, partition) in &self.partitions {
             list.add_partition_offset(topic, *partition, which)?;
@@ -229,7 +235,7 @@ impl Source {
         stop: &AtomicBool,
         told: &mut dyn FnMut(&Consumed),
     ) -> Result<Option<i64>, FeedError> {
-        self.begin().map_err(|e| self.options.cluster.unreachable(&e.to_string()))?;
+        self.begin()?;
         let (mut committed, mut heard) = (Instant::now(), Instant::now());
         let (mut last, mut resting, mut ended) = (i64::MIN, false, false);
         while !stop.load(Ordering::Relaxed) && !ended {
@@ -274,8 +280,11 @@ impl Source {
     }
 
     fn rest(&mut self, taker: &mut dyn RowSink) -> Result<(), FeedError> {
-        self.strange.feed(self.progress.end(), taker)?;
-        Ok(taker.rest(self.progress.end())?)
+        let end = self.progress.end();
+        self.strange.feed(end, taker)?;
+        self.tell_silence(end.saturating_sub(1), taker)?;
+        self.progress.rest();
+        Ok(taker.rest(end)?)
     }
 
     /// What was read so far.

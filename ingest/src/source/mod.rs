@@ -22,6 +22,7 @@ use std::{
     io,
     path::PathBuf,
     sync::Arc,
+    time::{Duration, Instant},
 };
 
 pub use account::InputSummary;
@@ -40,6 +41,8 @@ use crate::{
     record::{Record, Stamp},
 };
 
+/// How long nothing may come live before the clock follows this machine's, and longest time between two promises.
+const QUIET: Duration = Duration::from_millis(250);
 /// Packets that one call of [`Reader::next_block`] reads: their records fit the processor's first cache.
 const PACKETS: usize = 64;
 /// Packets from which the clock starts, and that are looked at where it would jump.
@@ -149,6 +152,8 @@ pub(crate) struct RecordRow {
 #[derive(Default)]
 pub struct Reader {
     streams: Vec<Stream>,
+    /// Where standard input is read, which may be a capture in progress: when the last promise was due.
+    piped: Option<Instant>,
     /// Interfaces and listeners, where it reads those and no files.
     live: Option<Box<live::Live>>,
     /// Times of the heads of several streams, with their ordinals; empty where there is one.
@@ -193,7 +198,8 @@ impl Reader {
             let opened = Stream::open(input, number, sources);
             streams.push(opened.map_err(|why| SourceError::Open { name: input.name(), why })?);
         }
-        let mut reader = Self { logs: streams.iter().any(Stream::is_log), streams, ..Self::default() };
+        let piped = inputs.iter().any(|i| matches!(i, Input::Stdin { .. })).then(Instant::now);
+        let mut reader = Self { logs: streams.iter().any(Stream::is_log), streams, piped, ..Self::default() };
         // One input needs no merging, and its packets no waiting place.
         if reader.streams.len() > 1 {
             for i in 0..reader.streams.len() {
@@ -272,9 +278,14 @@ impl Reader {
         self.rows.len()
     }
 
-    /// Whether a promise is due by time: live inputs must not wait until there is enough for a batch.
+    /// Whether a promise is due by time: what is heard live must not wait until there is enough for a batch.
     pub(crate) fn is_time(&mut self) -> bool {
-        self.live.as_mut().is_some_and(|live| live.is_time())
+        if let Some(live) = &mut self.live {
+            return live.is_time();
+        }
+        let due = self.piped.filter(|last| last.elapsed() >= QUIET).map(|_| Instant::now());
+        self.piped = due.or(self.piped);
+        due.is_some()
     }
 
     /// Names of the inputs that are record files, by ordinal.

@@ -21,14 +21,12 @@ use crate::{
     log::{Listener, Outcome},
     record::{Block, Record, Stamp},
     source::{
-        Clock, InputSummary, Item, PACKETS, RawPacket, Reader, ReaderOdd, RecordRow, SourceError,
+        Clock, InputSummary, Item, PACKETS, QUIET, RawPacket, Reader, ReaderOdd, RecordRow, SourceError,
         clock::{AHEAD, DISORDER},
         odd_of,
     },
 };
 
-/// How long nothing may come before the clock follows this machine's, and longest time between two promises.
-const QUIET: Duration = Duration::from_millis(250);
 /// How long what has come is decoded after it was to stop.
 const PATIENCE: Duration = Duration::from_secs(3);
 
