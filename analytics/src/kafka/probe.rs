@@ -285,7 +285,9 @@ fn make(config: &ClientConfig, prefix: &str, brokers: usize) -> Result<usize, St
 /// Whether the group's offsets may be read, as a watch does for the lag that it shows.
 fn group(consumer: &BaseConsumer<Ear>, topics: &[Topic]) -> Result<(), String> {
     let mut list = TopicPartitionList::new();
-    topics.iter().filter(|t| t.partitions > 0).for_each(|t| drop(list.add_partition(&t.name, 0)));
+    for topic in topics.iter().filter(|t| t.partitions > 0) {
+        list.add_partition(&topic.name, 0);
+    }
     if list.count() == 0 {
         return Ok(());
     }

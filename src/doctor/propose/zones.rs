@@ -11,7 +11,7 @@ use lidr_schema::{Cidr, Ip};
 
 use super::{
     Entry,
-    guess::{Hosts, Role},
+    hosts::{Hosts, Role},
 };
 
 /// Hosts of a network that are named in the evidence.
@@ -181,7 +181,7 @@ fn is_shared(address: IpAddr) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{super::guess::Host, *};
+    use super::{super::hosts::Host, *};
 
     fn hosts(list: &[(&str, Option<Role>)]) -> Hosts {
         let host = |role: &Option<Role>| Host { roles: role.iter().map(|r| (*r, vec!["seen".to_owned()])).collect() };
