@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 CARGO ?= cargo
 
-.PHONY: demo test lint bench setup schema
+.PHONY: demo test lint bench setup schema deb
 
 # The whole path in one command: build, write an attack into background traffic, replay it, show what was found.
 demo: setup
@@ -27,3 +27,8 @@ setup:
 # Writes schema/schema.json anew after a table has grown.
 schema:
 	LIDR_BLESS=1 $(CARGO) test --quiet -p lidr-schema
+
+# A Debian package of the release build, into target/debian.
+deb: setup
+	$(CARGO) build --quiet --release --locked --bin lidr
+	@scripts/deb

@@ -7,6 +7,7 @@ pub(crate) use crate::{
     args_deliver::Deliver,
     args_evidence::{At, Evidence, EvidenceVerb, Explain, Verify},
     args_live::{Hear, Live},
+    args_operate::{Completions, Doctor, ListShape, Man, Settings},
     args_report::{Certification, Report},
 };
 
@@ -71,6 +72,14 @@ pub(crate) enum Verb {
     /// Reports on findings and on what runs
     #[command(subcommand)]
     Report(Report),
+    /// Check what lidr needs here: capture, folders, clock, site tables, rules, broker; or write a first site folder from captures
+    Doctor(Box<Doctor>),
+    /// Every setting: its name in lidr.toml, its variable, its option, its default, what it means
+    Settings(Settings),
+    /// Completions for a shell, on standard output
+    Completions(Completions),
+    /// Write the manual pages
+    Man(Man),
 }
 
 /// What is judged, and by what.

@@ -5,6 +5,7 @@ mod args;
 mod args_deliver;
 mod args_evidence;
 mod args_live;
+mod args_operate;
 mod args_report;
 mod bench;
 mod case;
@@ -12,6 +13,7 @@ mod certification;
 mod copies;
 mod deliver;
 mod demo;
+mod doctor;
 mod evidence;
 mod explain;
 mod folder;
@@ -23,6 +25,7 @@ mod judge;
 mod key;
 mod live;
 mod log;
+mod manual;
 mod out;
 mod refresh;
 mod replay;
@@ -79,6 +82,10 @@ fn run(cli: Cli, properties: &Properties) -> anyhow::Result<ExitCode> {
         Verb::Bench(args) => bench::run(&args),
         Verb::Demo(args) => demo::run(&args),
         Verb::Live(args) => live::run(&args, quiet),
+        Verb::Doctor(args) => doctor::run(&args, properties),
+        Verb::Settings(args) => settings::list::run(&args),
+        Verb::Completions(args) => manual::completions(&args),
+        Verb::Man(args) => manual::pages(&args),
         #[cfg(feature = "kafka")]
         Verb::Sensor(args) => sensor::run(&args, properties, quiet),
         #[cfg(feature = "kafka")]

@@ -5,6 +5,8 @@
 //! options that it names, in every verb that has them. A name that no option has is an error, as is a value that the option would
 //! refuse: a setting that is silently ignored is worse than none. Section `[kafka]` has `brokers`, which is `--kafka`, and beside
 //! it librdkafka's own property names.
+pub(crate) mod list;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     path::{Path, PathBuf},
@@ -27,7 +29,7 @@ pub(crate) fn parse() -> anyhow::Result<(Cli, Properties)> {
             let text = std::fs::read_to_string(&path).with_context(|| path.display().to_string())?;
             read(&path, &text)?
         }
-        None => (with_defaults(Cli::command(), &Options::new()), Properties::new()),
+        None => (command(), Properties::new()),
     };
     let matches = match command.try_get_matches() {
         Ok(matches) => matches,
@@ -38,8 +40,13 @@ pub(crate) fn parse() -> anyhow::Result<(Cli, Properties)> {
     Ok((Cli::from_arg_matches(&matches)?, properties))
 }
 
+/// The whole command line as it is without a settings file: what completions, manual pages and the list of settings are made from.
+pub(crate) fn command() -> Command {
+    with_defaults(Cli::command(), &Options::new())
+}
+
 /// `lidr.toml` of the working folder, or the file that `LIDR_CONFIG` names.
-fn file() -> Option<PathBuf> {
+pub(crate) fn file() -> Option<PathBuf> {
     let named = std::env::var_os("LIDR_CONFIG").map(PathBuf::from);
     named.or_else(|| Some("lidr.toml".into()).filter(|path: &PathBuf| path.exists()))
 }
@@ -109,7 +116,7 @@ fn takes(arg: &Arg, long: &str, values: &[String]) -> Result<(), String> {
         ArgAction::Append => {}
         _ => drop(one()?),
     }
-    let alone = Command::new("lidr").no_binary_name(true).arg(arg.clone().required(false));
+    let alone = Command::new("lidr").no_binary_name(true).arg(bare(arg, long));
     let refused = alone.try_get_matches_from(values.iter().map(|v| format!("--{long}={v}"))).err();
     refused.map_or(Ok(()), |e| Err(said(&e)))
 }
@@ -119,13 +126,28 @@ fn said(refused: &clap::Error) -> String {
     refused.to_string().lines().next().unwrap_or_default().trim_start_matches("error: ").to_owned()
 }
 
+/// An option without what it says of others: those are not there when it is tried alone.
+fn bare(arg: &Arg, long: &str) -> Arg {
+    let names = arg.get_value_names().unwrap_or_default().to_vec();
+    let bare = Arg::new("value").long(long.to_owned()).action(arg.get_action().clone()).value_names(names);
+    let bare = bare.value_parser(arg.get_value_parser().clone()).value_delimiter(arg.get_value_delimiter());
+    match arg.get_num_args() {
+        Some(number) => bare.num_args(number),
+        None => bare,
+    }
+}
+
+/// The variable of an option.
+fn variable(long: &str) -> String {
+    format!("LIDR_{}", long.replace('-', "_").to_uppercase())
+}
+
 /// Gives every option of every verb its variable, and as default what the file says.
 fn with_defaults(command: Command, options: &Options) -> Command {
     let put = |arg: Arg| {
         let Some(long) = arg.get_long().map(str::to_owned) else { return arg };
         let switch = matches!(arg.get_action(), ArgAction::SetTrue | ArgAction::Count);
-        let arg =
-            arg.env(format!("LIDR_{}", long.replace('-', "_").to_uppercase())).hide_env(switch).hide_env_values(true);
+        let arg = arg.env(variable(&long)).hide_env(switch).hide_env_values(true);
         match options.get(&long) {
             Some(values) => arg.default_values(values.clone()).required(false),
             None => arg,
@@ -187,6 +209,8 @@ mod tests {
         );
         assert!(refused("workers = [1, 2]").contains("needed one value, had 2"));
         assert!(refused("quiet = \"yes\"").contains("needed true or false, had `yes`"));
+        assert!(parsed("state_every = 5", "lidr demo").is_ok(), "an option that says something of another one");
+        assert!(parsed("format = \"json\"", "lidr demo").is_ok(), "every verb that has --format takes it");
         assert!(refused("help = true").contains("no setting `help`"));
         assert!(refused("x = ").contains("lidr.toml"));
     }

@@ -22,6 +22,8 @@ mod disk_full;
 #[cfg(test)]
 mod docs;
 #[cfg(test)]
+mod doctor;
+#[cfg(test)]
 mod edges;
 #[cfg(test)]
 mod evidence;
@@ -42,9 +44,13 @@ mod live_wire;
 #[cfg(test)]
 mod logs;
 #[cfg(test)]
+mod manual;
+#[cfg(test)]
 mod ocsf;
 #[cfg(test)]
 mod outages;
+#[cfg(test)]
+mod package;
 #[cfg(test)]
 mod packaging;
 #[cfg(test)]

@@ -1,9 +1,11 @@
 //! Rows from Kafka, findings to Kafka: what both ends share.
 //!
 //! `source` reads the table topics and feeds a judge, `resume` goes on from a snapshot, `strange` says what becomes of messages that are
-//! none of ours, `silence` who is not waited for, `findings` produces what was found. How a cluster is reached and waited for is in the crate `lidr-broker`.
+//! none of ours, `silence` who is not waited for, `findings` produces what was found,
+//! `probe` is what `lidr doctor` asks. How a cluster is reached and waited for is in the crate `lidr-broker`.
 mod find;
 mod findings;
+pub mod probe;
 mod resume;
 mod silence;
 mod source;

@@ -1,7 +1,28 @@
 //! What to do about what a broker or its client complains of.
 
 /// What a complaint contains, what to do then, and whether waiting may heal it. The first that fits counts.
-const ADVICE: [(&[&str], &str, bool); 9] = [
+const ADVICE: [(&[&str], &str, bool); 14] = [
+    (
+        &["configuration property", "property `"],
+        "names of properties are librdkafka's own: look at -X, and at [kafka] in the settings file",
+        false,
+    ),
+    (&["location failed"], "the file that the property names cannot be read, or is none of its kind", false),
+    (
+        &["PLAINTEXT broker listener"],
+        "the broker's port speaks no TLS: security.protocol=PLAINTEXT or SASL_PLAINTEXT, or its other port",
+        true,
+    ),
+    (
+        &["certificate required", "alert handshake failure", "alert bad certificate"],
+        "the broker wants a certificate: ssl.certificate.location and ssl.key.location",
+        false,
+    ),
+    (
+        &["Unsupported SASL mechanism", "mechanism handshake failed"],
+        "set sasl.mechanism to one that the broker offers, such as SCRAM-SHA-512",
+        false,
+    ),
     (
         &["certificate verify failed", "certificate could not be verified"],
         "set ssl.ca.location to the certificate of the authority that signed the broker's, and reach the broker by a name that it holds",
@@ -67,6 +88,28 @@ mod tests {
         assert!(!heals(sasl) && next_step(sasl).contains("sasl.password"));
         assert!(!heals("Broker: Topic authorization failed"));
         assert!(!heals("Message production error: MessageSizeTooLarge (Broker: Message size too large)"));
+    }
+
+    #[test]
+    fn what_is_more_exact_is_said_first() {
+        for (said, step) in [
+            ("SSL handshake failed: Disconnected: connecting to a PLAINTEXT broker listener?", "speaks no TLS"),
+            (
+                "Disconnected while requesting ApiVersion: might be caused by incorrect security.protocol configuration",
+                "security.protocol",
+            ),
+            (
+                "SASL SCRAM-SHA-512 mechanism handshake failed: Broker: Unsupported SASL mechanism",
+                "one that the broker offers",
+            ),
+            ("property `sasl.pasword`: No such configuration property", "librdkafka's own"),
+            (
+                "Client creation error: ssl.ca.location failed: error:05880002:x509 certificate routines",
+                "cannot be read",
+            ),
+        ] {
+            assert!(next_step(said).contains(step), "{said}: {}", next_step(said));
+        }
     }
 
     #[test]

@@ -34,6 +34,10 @@ pub const TAPS: Report = Report {
     ],
 };
 
+/// What captures say about who is what, for a first site folder.
+pub const SITE: Report =
+    Report { file: "rules/reports/site.sql", sql: include_str!("../reports/site.sql"), tunables: &[] };
+
 impl Report {
     /// Its queries in order, each with the name of the table that it makes.
     #[must_use]
@@ -71,10 +75,13 @@ mod tests {
 
     #[test]
     fn every_step_has_a_name_of_its_own_and_a_query() {
-        let steps = TAPS.steps();
-        let names: std::collections::BTreeSet<_> = steps.iter().map(|(name, _)| name).collect();
-        assert_eq!((names.len(), steps.last().map(|(name, _)| *name)), (steps.len(), Some("answer")));
-        assert!(steps.iter().all(|(_, query)| query.starts_with("SELECT ")), "{steps:?}");
+        for report in [TAPS, SITE] {
+            let steps = report.steps();
+            let names: std::collections::BTreeSet<_> = steps.iter().map(|(name, _)| name).collect();
+            assert_eq!((names.len(), steps.last().map(|(name, _)| *name)), (steps.len(), Some("answer")));
+            assert!(steps.iter().all(|(_, query)| query.starts_with("SELECT ")), "{steps:?}");
+        }
+        assert!(!SITE.sql.contains('$'), "it has no thresholds");
     }
 
     #[test]

@@ -11,6 +11,7 @@ mod read;
 mod reveal;
 mod settings;
 mod stale;
+mod survey;
 mod table;
 
 pub use kept::{is_hash, open_kept};
@@ -18,6 +19,7 @@ pub use print::{Print, print};
 pub use reveal::reveal;
 pub use settings::Refresh;
 pub use stale::{Origin, stale};
+pub use survey::{Found, Survey, survey};
 pub(crate) use table::schema_of;
 
 use std::{

@@ -10,19 +10,36 @@ use crate::SiteError;
 
 /// CSV with a header line; line numbers are those of the file.
 pub(super) fn csv(path: &Path, content: &[u8]) -> Result<Vec<Line>, SiteError> {
+    let (lines, wrong) = csv_but(path, content, 1);
+    wrong.into_iter().next().map_or(Ok(lines), Err)
+}
+
+/// The lines of a CSV that can be read, and why others cannot, until so many of them were met.
+pub(super) fn csv_but(path: &Path, content: &[u8], most: usize) -> (Vec<Line>, Vec<SiteError>) {
     let bad = |e: &csv::Error| {
         error(path, e.position().map(|p| usize::try_from(p.line()).unwrap_or_default()), e.to_string())
     };
     let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(content);
-    let names: Arc<[String]> = reader.headers().map_err(|e| bad(&e))?.iter().map(str::to_owned).collect();
+    let names: Arc<[String]> = match reader.headers() {
+        Ok(names) => names.iter().map(str::to_owned).collect(),
+        Err(e) => return (Vec::new(), vec![bad(&e)]),
+    };
     let mut out = vec![Line { number: 1, names: Arc::clone(&names), cells: Vec::new(), header: true }];
+    let mut wrong = Vec::new();
     for record in reader.records() {
-        let record = record.map_err(|e| bad(&e))?;
-        let number = record.position().map_or(0, |p| usize::try_from(p.line()).unwrap_or_default());
-        let cells = record.iter().map(str::to_owned).collect();
-        out.push(Line { number, names: Arc::clone(&names), cells, header: false });
+        match record {
+            Ok(record) => {
+                let number = record.position().map_or(0, |p| usize::try_from(p.line()).unwrap_or_default());
+                let cells = record.iter().map(str::to_owned).collect();
+                out.push(Line { number, names: Arc::clone(&names), cells, header: false });
+            }
+            Err(e) => wrong.push(bad(&e)),
+        }
+        if wrong.len() >= most {
+            break;
+        }
     }
-    Ok(out)
+    (out, wrong)
 }
 
 /// Parquet; every column is read as text, the line is the row's number.

@@ -103,25 +103,51 @@ impl Places {
         if self.names.as_ref().is_some_and(|names| Arc::ptr_eq(names, &line.names)) {
             return Ok(());
         }
-        if let Some(name) = line.names.iter().find(|name| !table.columns.iter().any(|c| c.name == **name)) {
-            // A register without its first line would show an order as the name of a column.
-            let is_name = name.bytes().all(|b| b.is_ascii_lowercase() || b == b'_');
-            if holds_identifiers(table) && !is_name {
-                let why = "its first line names no columns (what stands there is not shown)";
-                return Err((line.number, format!("table `{}`: {why}", table.name)));
-            }
-            let near = dynamic::nearest(name, table.columns.iter().map(|c| c.name));
-            return Err((
-                line.number,
-                format!("table `{}` has no column `{name}`{}", table.name, dynamic::hint(&near)),
-            ));
+        if let Some(misfit) = unknown(table, line).next() {
+            return Err(misfit);
         }
+        self.find(table, line);
+        Ok(())
+    }
+
+    fn find(&mut self, table: &SiteTable, line: &Line) {
         let place = |column: &str| line.names.iter().position(|name| name == column);
         self.at = table.columns.iter().map(|c| place(c.name)).collect();
         self.kind = place("kind");
         self.names = Some(Arc::clone(&line.names));
-        Ok(())
     }
+}
+
+/// Columns of a file that its table has not.
+fn unknown<'a>(table: &'a SiteTable, line: &'a Line) -> impl Iterator<Item = Misfit> + 'a {
+    line.names.iter().filter(|name| !table.columns.iter().any(|c| c.name == **name)).map(|name| {
+        // A register without its first line would show an order as the name of a column.
+        let is_name = name.bytes().all(|b| b.is_ascii_lowercase() || b == b'_');
+        if holds_identifiers(table) && !is_name {
+            let why = "its first line names no columns (what stands there is not shown)";
+            return (line.number, format!("table `{}`: {why}", table.name));
+        }
+        let near = dynamic::nearest(name, table.columns.iter().map(|c| c.name));
+        (line.number, format!("table `{}` has no column `{name}`{}", table.name, dynamic::hint(&near)))
+    })
+}
+
+/// Everything that does not fit or is doubtful in the lines of a table, and how many lines there are.
+pub(super) fn check(table: &SiteTable, lines: &[Line], key: &Key) -> (usize, Vec<Misfit>, Vec<Doubt>) {
+    let (mut places, mut wrong, mut doubts) = (Places::default(), Vec::new(), Vec::new());
+    for line in lines {
+        if !places.names.as_ref().is_some_and(|names| Arc::ptr_eq(names, &line.names)) {
+            wrong.extend(unknown(table, line));
+            wrong.dedup();
+            places.find(table, line);
+        }
+        if !line.header
+            && let Err(misfit) = one(table, line, &places, key, &mut BTreeMap::new(), &mut doubts)
+        {
+            wrong.push(misfit);
+        }
+    }
+    (lines.iter().filter(|line| !line.header).count(), wrong, doubts)
 }
 
 fn one(

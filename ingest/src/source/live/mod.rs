@@ -9,6 +9,7 @@
 mod framing;
 #[cfg(feature = "live")]
 mod interface;
+pub mod look;
 mod queue;
 mod reading;
 mod syslog;
