@@ -16,6 +16,8 @@ use crate::{BrokerError, Hearing, Producer, Settings, block_on, next_step};
 
 /// Longest wait for a topic that was made to appear.
 const APPEAR: Duration = Duration::from_secs(10);
+/// Longest wait for a broker to tell how long messages may be: one that does not is written to all the same.
+const TELL: Duration = Duration::from_secs(3);
 /// Most replicas of a topic that is made.
 const REPLICAS: usize = 3;
 
@@ -97,7 +99,7 @@ fn make(admin: &AdminClient<Hearing>, new: &[NewTopic<'_>]) -> Result<(), Broker
 /// What each topic takes at once, where the broker tells it: without permission to ask, a message that is too long is refused.
 fn limits(admin: &AdminClient<Hearing>, names: &[String]) -> BTreeMap<String, usize> {
     let asked: Vec<ResourceSpecifier<'_>> = names.iter().map(|n| ResourceSpecifier::Topic(n)).collect();
-    let options = AdminOptions::new().request_timeout(Some(APPEAR));
+    let options = AdminOptions::new().request_timeout(Some(TELL));
     let told = match block_on(admin.describe_configs(&asked, &options)) {
         Ok(told) => told,
         Err(error) => {

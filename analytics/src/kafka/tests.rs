@@ -69,7 +69,8 @@ fn options(cluster: &Cluster, until_eos: bool) -> SourceOptions {
 
 fn settings(cluster: &Cluster) -> Settings {
     let quick = [("reconnect.backoff.max.ms", "200"), ("retry.backoff.ms", "10")];
-    Settings::new(&cluster.bootstrap_servers(), &quick.map(|(name, value)| (name.to_owned(), value.to_owned())).into())
+    let quick = quick.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
+    Settings { wait: Duration::from_secs(60), ..Settings::new(&cluster.bootstrap_servers(), &quick) }
 }
 
 /// Messages to the topic: headers and body.

@@ -18,11 +18,12 @@ fn cluster() -> MockCluster<'static, DefaultProducerContext> {
 }
 
 fn sink(brokers: &str) -> KafkaSink {
-    connected(&Settings::new(brokers, &quick())).unwrap()
+    connected(&Settings { wait: Duration::from_secs(60), ..Settings::new(brokers, &quick()) }).unwrap()
 }
 
 fn quick() -> BTreeMap<String, String> {
-    BTreeMap::from([("retry.backoff.ms".to_owned(), "10".to_owned())])
+    let quick = [("retry.backoff.ms", "10"), ("reconnect.backoff.max.ms", "200")];
+    quick.map(|(name, value)| (name.to_owned(), value.to_owned())).into()
 }
 
 fn connected(settings: &Settings) -> Result<KafkaSink, SinkError> {
