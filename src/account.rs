@@ -40,11 +40,36 @@ pub(crate) fn summary(verb: &str, judging: &Judging, workers: usize, started: In
     all
 }
 
-/// The command line, so that the run can be repeated; of `-X NAME=VALUE` the value is left out, for it may be a password.
+/// Options whose addresses may hold a password or a token.
+const SECRET: [&str; 2] = ["--webhook", "--alertmanager"];
+
+/// Scheme and host of an address; what else there is of it may be secret.
+fn host_of(address: &str) -> String {
+    let (scheme, rest) = address.split_once("://").unwrap_or(("", address));
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    let host = authority.rsplit('@').next().unwrap_or_default();
+    format!("{scheme}://{host}/…")
+}
+
+/// A word of the command line without the address of a receiver, if that is what it holds.
+fn without_secret(last: Option<&String>, word: &str) -> Option<String> {
+    if last.is_some_and(|last| SECRET.contains(&last.as_str())) {
+        return Some(host_of(word));
+    }
+    let (name, address) = word.split_once('=').filter(|(name, _)| SECRET.contains(name))?;
+    Some(format!("{name}={}", host_of(address)))
+}
+
+/// The command line, so that the run can be repeated; of `-X NAME=VALUE` the value is left out, for it may be a password, and of
+/// addresses of receivers all but the host.
 fn command(words: impl Iterator<Item = std::ffi::OsString>) -> Vec<String> {
     let mut out: Vec<String> = Vec::new();
     for word in words.take(MOST_WORDS) {
         let word = word.to_string_lossy().into_owned();
+        if let Some(open) = without_secret(out.last(), &word) {
+            out.push(open);
+            continue;
+        }
         let property = match out.last() {
             Some(last) if last == "-X" => Some(word.as_str()),
             _ => word.strip_prefix("-X").filter(|rest| !rest.is_empty()),
@@ -180,6 +205,27 @@ fn at<'a>(value: &'a Value, name: &str) -> &'a Value {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_command_is_kept_without_what_may_be_secret() {
+        let words = [
+            "/usr/bin/lidr",
+            "replay",
+            "a.pcap",
+            "-X",
+            "sasl.password=geheim",
+            "--webhook",
+            "https://noc:geheim@soc.example:8443/hook/geheim?t=geheim",
+            "--alertmanager=http://am:9093/geheim",
+            "--site",
+            "s",
+        ];
+        let kept = command(words.into_iter().map(Into::into)).join(" ");
+        assert_eq!(
+            kept,
+            "lidr replay a.pcap -X sasl.password=… --webhook https://soc.example:8443/… --alertmanager=http://am:9093/… --site s"
+        );
+    }
 
     #[test]
     fn lines_say_what_the_summary_has_and_nothing_else() {

@@ -10,7 +10,7 @@ use lidr_analytics::{
 use crate::{args::Deliver, folder};
 
 /// How long the queues may take to empty at the end of a run that goes on until it is told to stop, which has ten seconds for all.
-const AFTER_STOP: Duration = Duration::from_secs(5);
+const AFTER_STOP: Duration = Duration::from_secs(4);
 /// The same for a run that ends with its input, whom nobody hurries.
 const AFTER_INPUT: Duration = Duration::from_secs(15);
 

@@ -114,7 +114,7 @@ impl Folder {
     pub(crate) fn summary(&self, summary: &Value) -> anyhow::Result<()> {
         let mut text = serde_json::to_string_pretty(summary)?;
         text.push('\n');
-        put(&self.dir.join("summary.json"), text.as_bytes(), 0o644)
+        put(&self.dir.join("summary.json"), text.as_bytes(), 0o600)
     }
 }
 

@@ -251,6 +251,8 @@ impl Judging {
     fn write(&mut self, findings: Vec<Finding>) -> anyhow::Result<()> {
         let (from, to) = self.range;
         let inside: Vec<Finding> = findings.into_iter().filter(|f| (from..to).contains(&f.time)).collect();
+        // The disk first: what a broker or a receiver does not take is there.
+        self.outputs.write(&inside)?;
         for finding in &inside {
             if let Some(metrics) = &self.metrics {
                 metrics.finding(&finding.code, finding.severity);
@@ -260,7 +262,7 @@ impl Judging {
                 also(finding)?;
             }
         }
-        self.outputs.write(&inside)
+        Ok(())
     }
 
     /// Which copy of the site judges.

@@ -20,7 +20,7 @@ static JSON: AtomicBool = AtomicBool::new(false);
 
 /// Before the command line is understood: whether it, or the environment, asks for JSON.
 pub(crate) fn foresee() {
-    let words: Vec<String> = std::env::args().collect();
+    let words: Vec<String> = std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect();
     let asks = words.iter().any(|w| w == "--log-format=json")
         || words.windows(2).any(|w| matches!(w, [name, value] if name == "--log-format" && value == "json"))
         || std::env::var("LIDR_LOG_FORMAT").is_ok_and(|value| value == "json");

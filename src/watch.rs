@@ -119,7 +119,9 @@ fn tell(metrics: Option<&Metrics>, c: &Consumed) {
             ("repeated", c.repeated),
             ("missing", c.missing),
             ("broken", c.broken),
+            ("refused", c.refused),
         ];
         metrics.consumed(counts, &c.lag);
+        metrics.silent(c.sensors.iter().map(|(sensor, silent)| (sensor.as_str(), *silent)));
     }
 }

@@ -76,8 +76,11 @@ fn a_rule_with_a_slip_names_file_and_line() {
 #[test]
 fn a_broker_that_does_not_answer_is_one_sentence() {
     let s = Simulated::new("s3", 100);
-    refused(&["sensor", &s.path("capture.pcap"), "--kafka", "127.0.0.1:9"], &["127.0.0.1:9"]);
-    refused(&["watch", "--kafka", "127.0.0.1:9", "--sensors", "local", "--until-eos"], &["127.0.0.1:9"]);
+    refused(&["sensor", &s.path("capture.pcap"), "--kafka", "127.0.0.1:9", "--broker-wait", "0"], &["127.0.0.1:9"]);
+    refused(
+        &["watch", "--kafka", "127.0.0.1:9", "--broker-wait", "0", "--sensors", "local", "--until-eos"],
+        &["127.0.0.1:9"],
+    );
 }
 
 #[test]

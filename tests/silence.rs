@@ -142,4 +142,6 @@ fn what_the_topics_do_not_hold_any_more_gives_no_finding() {
     assert!(watch.status.success() && said.contains("the topics hold everything from 20"), "{said}");
     let found = last_lines(&run.s.dir.join("gone-out"));
     assert!(found.len() < run.findings.len(), "{} of {}", found.len(), run.findings.len());
+    let summary = summary(&run.s.dir.join("gone-out"));
+    assert!(summary["rows"]["tasking"].as_u64() > Some(0), "what is left is read all the same: {summary}");
 }

@@ -5,6 +5,7 @@
 //! `probe` is what `lidr doctor` asks. How a cluster is reached and waited for is in the crate `lidr-broker`.
 mod find;
 mod findings;
+mod message;
 pub mod probe;
 mod resume;
 mod silence;

@@ -51,6 +51,7 @@ pub struct Metrics {
     produced: IntCounterVec,
     consumed: IntCounterVec,
     lag: IntGaugeVec,
+    silent: IntGaugeVec,
     watermark: IntGauge,
     watermark_delay: IntGauge,
     rule_seconds: CounterVec,
@@ -144,10 +145,15 @@ impl Metrics {
             )?,
             consumed: counters(
                 "lidr_kafka_consumed_total",
-                "Read from Kafka: messages, bytes, rows, repeated and missing rows, broken messages.",
+                "Read from Kafka: messages, bytes, rows, repeated, missing and refused rows, broken messages.",
                 &["unit"],
             )?,
             lag: gauges("lidr_kafka_lag_messages", "Messages not read yet.", &["topic", "partition"])?,
+            silent: gauges(
+                "lidr_sensor_silent",
+                "1 for a sensor that windows do not wait for, 0 once it is back.",
+                &["sensor"],
+            )?,
             watermark: gauge(
                 "lidr_watermark_seconds",
                 "Event time up to which everything was judged, seconds since the epoch.",
@@ -351,8 +357,15 @@ impl Metrics {
         }
     }
 
-    /// What was read from Kafka: messages, bytes, rows, repeated rows, missing rows, broken messages; and how far behind.
-    pub fn consumed(&self, counts: [(&str, u64); 6], lag: &BTreeMap<(String, i32), i64>) {
+    /// Which of the sensors that were ever heard or expected are silent.
+    pub fn silent<'a>(&self, sensors: impl Iterator<Item = (&'a str, bool)>) {
+        for (sensor, silent) in sensors {
+            self.silent.with_label_values(&[sensor]).set(i64::from(silent));
+        }
+    }
+
+    /// What was read from Kafka: messages, bytes, rows, repeated, missing and refused rows, broken messages; and how far behind.
+    pub fn consumed(&self, counts: [(&str, u64); 7], lag: &BTreeMap<(String, i32), i64>) {
         for (unit, n) in counts {
             raise(&self.consumed.with_label_values(&[unit]), n);
         }
@@ -396,8 +409,17 @@ mod tests {
         metrics.progress("tap1", &account);
         metrics.produced("tap1", 5, 6, 7);
         metrics.produced("tap2", 1, 2, 3);
+        metrics.silent([("tap1", false), ("tap2", true)].into_iter());
         metrics.consumed(
-            [("messages", 1), ("bytes", 2), ("rows", 3), ("repeated", 4), ("missing", 5), ("broken", 6)],
+            [
+                ("messages", 1),
+                ("bytes", 2),
+                ("rows", 3),
+                ("repeated", 4),
+                ("missing", 5),
+                ("broken", 6),
+                ("refused", 7),
+            ],
             &BTreeMap::from([(("t".into(), 0), 7)]),
         );
         metrics.page()

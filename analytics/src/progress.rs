@@ -81,10 +81,12 @@ impl Progress {
         self.refuses = true;
     }
 
-    /// A message of a partition: which of its rows are new.
-    pub fn message(&mut self, partition: PartitionId, headers: &Headers) -> Accepted {
+    /// A message of a partition, whose first row is due then: which of its rows are new.
+    pub fn message(&mut self, partition: PartitionId, headers: &Headers, first_due: Option<i64>) -> Accepted {
         self.expected.insert(headers.sensor.clone());
-        let judged = self.judged();
+        let known = self.epochs.get(&(headers.sensor.clone(), partition));
+        let met = known.is_some_and(|all| all.iter().any(|e| e.name == headers.epoch && e.met));
+        let behind = !met && self.is_far_behind(headers, first_due);
         let epochs = self.epochs.entry((headers.sensor.clone(), partition)).or_default();
         if !epochs.iter().any(|e| e.name == headers.epoch) {
             epochs.push_back(Epoch { name: headers.epoch.clone(), ..Epoch::default() });
@@ -98,10 +100,12 @@ impl Progress {
         };
         if !epoch.met && (headers.rows > 0 || headers.promise > i64::MIN) {
             epoch.met = true;
-            let newest = if headers.rows > 0 { headers.promise.max(headers.ts_max) } else { headers.promise };
-            epoch.refused = self.refuses && newest < judged.saturating_sub(FAR_BEHIND);
+            epoch.refused |= behind;
         }
         if epoch.refused {
+            // The whole run is, wherever it was heard first.
+            let runs = self.epochs.iter_mut().filter(|((sensor, _), _)| *sensor == headers.sensor);
+            runs.flat_map(|(_, all)| all).filter(|e| e.name == headers.epoch).for_each(|e| e.refused = true);
             return Accepted { refused: true, ..Accepted::default() };
         }
         if headers.eos {
@@ -113,6 +117,15 @@ impl Progress {
         epoch.promise = Some(epoch.promise.unwrap_or(i64::MIN).max(headers.promise));
         epoch.ended |= headers.eos;
         Accepted { skip, hole, refused: false }
+    }
+
+    /// Whether a run that begins with this message would be refused: what it brings first is long judged, or it was refused elsewhere.
+    fn is_far_behind(&self, headers: &Headers, first_due: Option<i64>) -> bool {
+        let same = |sensor: &String, e: &Epoch| *sensor == headers.sensor && e.name == headers.epoch;
+        let elsewhere = || self.epochs.iter().any(|((s, _), all)| all.iter().any(|e| same(s, e) && e.refused));
+        let first = first_due.or((headers.promise > i64::MIN).then_some(headers.promise));
+        let late = first.is_some_and(|first| first < self.judged().saturating_sub(FAR_BEHIND));
+        self.refuses && (late || elsewhere())
     }
 
     /// Sensors that are waited for, or were.
@@ -210,14 +223,14 @@ mod tests {
     #[test]
     fn a_pair_not_heard_of_holds_the_watermark() {
         let mut progress = Progress::new(["a".to_owned(), "b".to_owned()], 2);
-        progress.message(0, &message("a", 0, 1, 100, false));
-        progress.message(1, &message("a", 0, 1, 90, false));
-        progress.message(0, &message("b", 0, 1, 80, false));
+        progress.message(0, &message("a", 0, 1, 100, false), None);
+        progress.message(1, &message("a", 0, 1, 90, false), None);
+        progress.message(0, &message("b", 0, 1, 80, false), None);
         assert_eq!(progress.watermark(), i64::MIN);
-        progress.message(1, &message("b", 0, 1, 70, false));
+        progress.message(1, &message("b", 0, 1, 70, false), None);
         assert_eq!(progress.watermark(), 70);
-        progress.message(0, &message("b", 1, 0, 70, true));
-        progress.message(1, &message("b", 1, 0, 70, true));
+        progress.message(0, &message("b", 1, 0, 70, true), None);
+        progress.message(1, &message("b", 1, 0, 70, true), None);
         assert_eq!(progress.watermark(), 90, "what has ended holds nothing");
         assert!(!progress.ended());
     }
@@ -226,7 +239,7 @@ mod tests {
     fn repeats_are_skipped_row_by_row_and_a_hole_is_noticed() {
         let mut progress = Progress::new(["a".to_owned()], 1);
         let accepted = |p: &mut Progress, seq, rows| {
-            let a = p.message(0, &message("a", seq, rows, 0, false));
+            let a = p.message(0, &message("a", seq, rows, 0, false), None);
             (a.skip, a.hole)
         };
         assert_eq!(accepted(&mut progress, 10, 5), (0, 0), "the first number met is no hole");
@@ -242,26 +255,26 @@ mod tests {
     #[test]
     fn a_repeat_of_an_older_run_changes_nothing() {
         let mut progress = Progress::new(["a".to_owned()], 1);
-        progress.message(0, &of("e1", 0, 2, 10, false));
-        progress.message(0, &of("e1", 2, 0, 12, true));
+        progress.message(0, &of("e1", 0, 2, 10, false), None);
+        progress.message(0, &of("e1", 2, 0, 12, true), None);
         assert!(progress.ended());
-        assert_eq!(progress.message(0, &of("e2", 0, 2, 20, false)), Accepted::default());
+        assert_eq!(progress.message(0, &of("e2", 0, 2, 20, false), None), Accepted::default());
         assert!(!progress.ended(), "the present run goes on");
         for old in [of("e1", 0, 2, 10, false), of("e1", 2, 0, 12, true)] {
             let rows = old.rows;
-            assert_eq!(progress.message(0, &old), Accepted { skip: rows, ..Accepted::default() });
+            assert_eq!(progress.message(0, &old, None), Accepted { skip: rows, ..Accepted::default() });
             assert!(!progress.ended() && progress.watermark() == 20);
         }
         assert_eq!(
-            progress.message(0, &of("e2", 0, 2, 20, false)).skip,
+            progress.message(0, &of("e2", 0, 2, 20, false), None).skip,
             2,
             "what was read of the present run is still known"
         );
-        progress.message(0, &of("e2", 2, 0, 25, true));
+        progress.message(0, &of("e2", 2, 0, 25, true), None);
         assert!(progress.ended());
         assert_eq!(progress.end(), 25);
         for i in 0..200 {
-            progress.message(0, &of(&format!("x{i}"), 0, 1, 30, false));
+            progress.message(0, &of(&format!("x{i}"), 0, 1, 30, false), None);
         }
         assert!(progress.epochs.values().all(|e| e.len() == MOST_EPOCHS));
     }
@@ -269,51 +282,60 @@ mod tests {
     #[test]
     fn a_silent_sensor_is_not_waited_for_until_it_has_caught_up() {
         let mut progress = Progress::new(["a".to_owned(), "b".to_owned()], 1);
-        progress.message(0, &message("a", 0, 1, 100, false));
+        progress.message(0, &message("a", 0, 1, 100, false), None);
         assert_eq!(progress.watermark(), i64::MIN, "b was not heard of");
         assert!(progress.leave("b") && !progress.leave("b"));
         assert_eq!(progress.watermark(), 100);
-        progress.message(0, &message("b", 0, 1, 60, false));
+        progress.message(0, &message("b", 0, 1, 60, false), None);
         assert!(progress.rejoin().is_empty() && progress.watermark() == 100, "its rows are late");
-        progress.message(0, &message("b", 1, 1, 110, false));
+        progress.message(0, &message("b", 1, 1, 110, false), None);
         assert_eq!(progress.rejoin(), ["b"]);
-        progress.message(0, &message("a", 1, 1, 200, false));
+        progress.message(0, &message("a", 1, 1, 200, false), None);
         assert_eq!(progress.watermark(), 110, "waited for again");
         assert!(progress.leave("a") && progress.leave("b"));
-        progress.message(0, &message("b", 2, 1, 300, false));
+        progress.message(0, &message("b", 2, 1, 300, false), None);
         assert_eq!(progress.watermark(), 110, "with no sensor left the watermark stands");
     }
 
     #[test]
     fn a_run_that_has_ended_is_not_silent() {
         let mut progress = Progress::new(["a".to_owned()], 1);
-        progress.message(0, &message("a", 0, 1, 100, true));
+        progress.message(0, &message("a", 0, 1, 100, true), None);
         assert!(!progress.leave("a") && progress.ended());
     }
 
     #[test]
     fn a_run_that_begins_far_behind_is_refused_and_holds_nothing() {
         let hour = 3_600_000_000;
-        let mut progress = Progress::new(["a".to_owned()], 1);
+        let mut progress = Progress::new(["a".to_owned()], 2);
         progress.refuse_what_is_far_behind();
-        progress.message(0, &message("a", 0, 1, 10 * hour, false));
+        progress.message(0, &message("a", 0, 1, 10 * hour, false), None);
+        progress.message(1, &message("a", 0, 1, 10 * hour, false), None);
         assert_eq!(progress.watermark(), 10 * hour);
         let hello = Headers { sensor: "old".into(), epoch: "o".into(), promise: i64::MIN, ..Headers::default() };
-        assert!(!progress.message(0, &hello).refused, "nobody knows yet");
+        assert!(!progress.message(0, &hello, None).refused, "nobody knows yet");
         let old = Headers { rows: 2, promise: 2 * hour, ts_max: 2 * hour, ..hello };
-        assert!(progress.message(0, &old).refused && progress.message(0, &old).refused);
-        progress.message(0, &message("a", 1, 1, 11 * hour, false));
+        assert!(progress.message(0, &old, None).refused && progress.message(0, &old, None).refused);
+        assert!(progress.message(1, &Headers { promise: 10 * hour, ..old.clone() }, None).refused, "nowhere");
+        progress.message(0, &message("a", 1, 1, 11 * hour, false), None);
+        progress.message(1, &message("a", 1, 1, 11 * hour, false), None);
         assert_eq!(progress.watermark(), 11 * hour, "it does not hold the others");
+        let long = Headers { epoch: "l".into(), promise: 11 * hour, ..old.clone() };
+        assert!(progress.message(0, &long, Some(8 * hour)).refused, "it ends now and began hours ago");
         let late = Headers { epoch: "p".into(), ts_max: 10 * hour + 1, promise: 10 * hour + 1, ..old };
-        assert_eq!(progress.message(0, &late), Accepted::default(), "an hour is late and not refused");
+        assert_eq!(
+            progress.message(0, &late, Some(10 * hour + 1)),
+            Accepted::default(),
+            "an hour is late and not refused"
+        );
     }
 
     #[test]
     fn numbers_that_somebody_made_up_do_no_harm() {
         let mut progress = Progress::new([], 1);
-        progress.message(0, &message("a", u64::MAX, u64::MAX, i64::MAX, false));
+        progress.message(0, &message("a", u64::MAX, u64::MAX, i64::MAX, false), None);
         assert_eq!(
-            progress.message(0, &message("a", 0, u64::MAX, i64::MIN, false)),
+            progress.message(0, &message("a", 0, u64::MAX, i64::MIN, false), None),
             Accepted { skip: u64::MAX, ..Accepted::default() }
         );
     }
@@ -330,7 +352,7 @@ mod tests {
                 let headers = if again { history[partition].last().cloned().unwrap_or_else(|| fresh.clone()) } else { fresh };
                 sent[partition] = sent[partition].max(headers.seq + headers.rows);
                 history[partition].push(headers.clone());
-                let accepted = progress.message(partition, &headers);
+                let accepted = progress.message(partition, &headers, None);
                 prop_assert_eq!(accepted.hole, 0);
                 got[partition] += headers.rows - accepted.skip;
                 let watermark = progress.watermark();

@@ -29,7 +29,7 @@ const ADVICE: [(&[&str], &str, bool); 14] = [
         false,
     ),
     (
-        &["invalid credentials", "SASL authentication error", "Unsupported SASL mechanism", "Authentication failed"],
+        &["invalid credentials", "SASL authentication error", "Authentication failed"],
         "check sasl.mechanism, sasl.username and sasl.password",
         false,
     ),
@@ -54,7 +54,7 @@ const ADVICE: [(&[&str], &str, bool); 14] = [
         false,
     ),
     (&["esolve"], "check the name of the broker", true),
-    (&["nough replicas", "NotEnoughReplicas"], "too few brokers of the cluster are in sync: look at theirs logs", true),
+    (&["nough replicas", "NotEnoughReplicas"], "too few brokers of the cluster are in sync: look at their logs", true),
     (&["refused", "down", "Disconnected", "timed out"], "check the address and that the broker runs", true),
 ];
 

@@ -22,7 +22,7 @@ const SAY_EVERY: Duration = Duration::from_secs(30);
 
 #[derive(Debug, Default)]
 struct State {
-    latest: Option<String>,
+    latest: Option<(Instant, String)>,
     /// The first message that was refused, and why.
     refused: Option<String>,
     said: Option<Instant>,
@@ -61,7 +61,13 @@ impl Trouble {
     /// The latest complaint, if the cluster has not been well since.
     #[must_use]
     pub fn latest(&self) -> Option<String> {
-        self.state().latest.clone()
+        self.state().latest.as_ref().map(|(_, why)| why.clone())
+    }
+
+    /// The latest complaint since then.
+    #[must_use]
+    pub fn latest_since(&self, began: Instant) -> Option<String> {
+        self.state().latest.as_ref().filter(|(at, _)| *at >= began).map(|(_, why)| why.clone())
     }
 
     /// Says so in the log, if nothing was said for a while.
@@ -88,7 +94,7 @@ impl Trouble {
         let all = code == Some(AllBrokersDown);
         // That all are down says less than why each of them is.
         if !all {
-            self.state().latest = Some(reason.to_owned());
+            self.state().latest = Some((Instant::now(), reason.to_owned()));
         }
         match code {
             Some(AllBrokersDown | Authentication | SSL) => {

@@ -21,7 +21,10 @@ use std::{
 pub use advice::{heals, next_step};
 pub use hearing::{Hearing, Trouble};
 pub use producer::{Message, Producer};
-use rdkafka::{ClientConfig, error::KafkaResult};
+use rdkafka::{
+    ClientConfig,
+    error::{KafkaError, KafkaResult},
+};
 pub use topics::{Topic, ensure};
 pub use wait::block_on;
 
@@ -31,10 +34,19 @@ const ASK: Duration = Duration::from_secs(5);
 /// Octets of messages that may wait for the broker, unless told otherwise.
 pub const BUFFER: usize = 64 << 20;
 
+/// An error without the value of a property, which may be a password.
+#[must_use]
+pub fn told(error: &KafkaError) -> String {
+    match error {
+        KafkaError::ClientConfig(_, why, name, _) => format!("property `{name}`: {why}"),
+        other => other.to_string(),
+    }
+}
+
 /// Why it ended.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BrokerError {
-    /// It was told to stop while it waited, and nothing is lost.
+    /// It was told to stop while it waited for the first answer of a broker.
     #[error("told to stop while waiting for a broker")]
     Stopped,
     /// The broker was away too long, or refuses.
@@ -99,7 +111,9 @@ impl Settings {
                 Ok(answer) => return Ok(answer),
                 Err(error) => error,
             };
-            let why = trouble.latest().unwrap_or_else(|| error.to_string());
+            // What the connections complained of meanwhile says more than a request that ran out of time.
+            let why = told(&error);
+            let why = if heals(&why) { trouble.latest_since(began).unwrap_or(why) } else { why };
             if self.stopped() {
                 return Err(BrokerError::Stopped);
             }
@@ -110,10 +124,29 @@ impl Settings {
         }
     }
 
+    /// A client cannot be made.
+    #[must_use]
+    pub fn refused(&self, error: &KafkaError) -> BrokerError {
+        let why = told(error);
+        BrokerError::Failed(format!("{}: {why}: {}", self.brokers, next_step(&why)))
+    }
+
     /// No broker answers, for that reason.
     #[must_use]
     pub fn unreachable(&self, why: &str) -> BrokerError {
         let brokers = &self.brokers;
         BrokerError::Failed(format!("cannot reach a Kafka broker at {brokers} ({why}): {}", next_step(why)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_property_that_is_refused_is_named_without_its_value() {
+        let properties = BTreeMap::from([("sasl.pasword".to_owned(), "hunter2".to_owned())]);
+        let error = Producer::new(&Settings::new("127.0.0.1:1", &properties), |_| {}).unwrap_err().to_string();
+        assert!(error.contains("sasl.pasword") && !error.contains("hunter2"), "{error}");
     }
 }

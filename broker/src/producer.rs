@@ -18,8 +18,8 @@ use crate::{BrokerError, Hearing, Settings, Trouble, next_step};
 
 /// After so long without an acknowledgement it is said.
 const SAY_AFTER: Duration = Duration::from_secs(10);
-/// How long a stop waits for acknowledgements.
-const STOP_WAIT: Duration = Duration::from_secs(5);
+/// How long a stop waits for acknowledgements: a run has ten seconds to end.
+const STOP_WAIT: Duration = Duration::from_secs(4);
 /// Between two looks.
 const STEP: Duration = Duration::from_millis(10);
 
@@ -66,6 +66,8 @@ pub struct Producer {
     trouble: Arc<Trouble>,
     /// Acknowledgements at the last look, and since when there were so many while something waited.
     seen: Cell<(u64, Instant)>,
+    /// Since when the run shall end.
+    stopping: Cell<Option<Instant>>,
 }
 
 impl std::fmt::Debug for Producer {
@@ -88,8 +90,14 @@ impl Producer {
         config.set("queue.buffering.max.kbytes", (settings.buffer / 1024).clamp(1, 2_147_483_647).to_string());
         tune(&mut config);
         let producer = config.create_with_context(Hearing(Arc::clone(&trouble)));
-        let producer = producer.map_err(|e| BrokerError::Failed(format!("{}: {e}", settings.brokers)))?;
-        Ok(Self { settings: settings.clone(), producer, trouble, seen: Cell::new((0, Instant::now())) })
+        let producer = producer.map_err(|e| settings.refused(&e))?;
+        Ok(Self {
+            settings: settings.clone(),
+            producer,
+            trouble,
+            seen: Cell::new((0, Instant::now())),
+            stopping: Cell::new(None),
+        })
     }
 
     /// What is known of the cluster.
@@ -113,6 +121,10 @@ impl Producer {
     /// # Errors
     /// If an earlier message was refused, or patience is over.
     pub fn send(&self, message: Message<'_>) -> Result<(), BrokerError> {
+        if self.waiting() == 0 {
+            // Nothing has waited until now, however long ago the last look was.
+            self.seen.set((self.trouble.acknowledged().0, Instant::now()));
+        }
         loop {
             match self.producer.send(message.record()) {
                 Ok(()) => return self.look(),
@@ -147,13 +159,21 @@ impl Producer {
         }
         let ((acknowledged, _), waiting) = (self.trouble.acknowledged(), self.waiting());
         let (seen, since) = self.seen.get();
+        if self.settings.stopped() && self.stopping.get().is_none() {
+            self.stopping.set(Some(Instant::now()));
+        }
         if waiting == 0 || acknowledged != seen {
             self.seen.set((acknowledged, Instant::now()));
+        }
+        // A stop has so long for all that waits, however slowly it goes.
+        let over = self.stopping.get().is_some_and(|at| at.elapsed() >= STOP_WAIT);
+        if waiting == 0 || acknowledged != seen && !over {
             return Ok(());
         }
-        let (stalled, limit) = (since.elapsed(), self.limit());
+        let stalled = since.elapsed();
+        let patient = self.settings.endless || stalled < self.settings.wait.max(SAY_AFTER);
         let why = || self.trouble.latest().unwrap_or_else(|| "no acknowledgement comes".to_owned());
-        if limit.is_some_and(|limit| stalled >= limit) {
+        if over || !patient {
             let (brokers, seconds, why) = (&self.settings.brokers, stalled.as_secs(), why());
             return Err(BrokerError::Failed(format!(
                 "{brokers}: {waiting} messages were not taken, for {seconds} s now ({why}): {}",
@@ -164,13 +184,5 @@ impl Producer {
             self.trouble.say(&format!("{waiting} messages wait for an acknowledgement ({})", why()));
         }
         Ok(())
-    }
-
-    fn limit(&self) -> Option<Duration> {
-        match (self.settings.stopped(), self.settings.endless) {
-            (true, _) => Some(STOP_WAIT),
-            (false, true) => None,
-            (false, false) => Some(self.settings.wait.max(SAY_AFTER)),
-        }
     }
 }

@@ -41,7 +41,7 @@ pub fn ensure(
     partitions: i32,
 ) -> Result<BTreeMap<String, Topic>, BrokerError> {
     let admin = settings.config().create_with_context(Hearing(Arc::clone(producer.trouble())));
-    let admin: AdminClient<Hearing> = admin.map_err(|e| settings.unreachable(&e.to_string()))?;
+    let admin: AdminClient<Hearing> = admin.map_err(|e| settings.refused(&e))?;
     let (brokers, there) = settings.reach(producer.trouble(), |within| find(producer, within))?;
     let missing: Vec<&String> = names.iter().filter(|n| !there.contains_key(*n)).collect();
     if !missing.is_empty() {

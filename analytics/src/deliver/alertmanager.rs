@@ -87,7 +87,16 @@ impl Alertmanager {
             // One that was told before a restart ends by itself.
             return before.map(|alert| alert.ended(finding.time.min(now))).into_iter().collect();
         }
-        let alert = Alert::of(finding, now, self.hold);
+        let mut alert = Alert::of(finding, now, self.hold);
+        match &before {
+            // What changes of a finding that stands keeps its end: its bucket's close, hours later, is no new alarm.
+            Some(before) if before.labels == alert.labels => alert.ends = before.ends,
+            // One that stands no more is not raised by that either.
+            None if finding.activity == Activity::Update && finding.last_seen < now.saturating_sub(self.hold) => {
+                return Vec::new();
+            }
+            _ => {}
+        }
         if self.standing.len() >= MOST_STANDING {
             self.crowded();
         }

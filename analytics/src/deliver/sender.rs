@@ -157,7 +157,7 @@ impl Sender {
                 }
             };
             self.queue.retried();
-            let pause = asked.map_or_else(|| pause(self.failures), |asked| asked.min(LONGEST_ASKED));
+            let pause = asked.map_or_else(|| pause(self.failures), |asked| asked.clamp(FIRST_PAUSE, LONGEST_ASKED));
             tokio::select! {
                 () = sleep(pause) => {}
                 () = async { self.queue.stopped().await; sleep(pause.min(LAST_PAUSE)).await } => {}

@@ -9,7 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use lidr_broker::{Settings, block_on};
+use lidr_broker::{Settings, block_on, told};
 use lidr_schema::{
     table::ALL,
     wire::{Headers, WireError},
@@ -143,13 +143,13 @@ pub fn ask(ask: &Ask<'_>) -> Result<Probe, Silent> {
     config.set("group.id", ask.group).set("enable.auto.commit", "false").set("auto.offset.reset", "earliest");
     config.set("allow.auto.create.topics", "false");
     let heard = Ear::default();
-    let refused = |error: &KafkaError| Silent { error: said(error), reasons: Vec::new() };
+    let refused = |error: &KafkaError| Silent { error: told(error), reasons: Vec::new() };
     let consumer: BaseConsumer<Ear> = config.create_with_context(heard.clone()).map_err(|e| refused(&e))?;
     let metadata = match consumer.fetch_metadata(None, WAIT) {
         Ok(metadata) => metadata,
         Err(error) => {
             drain(&consumer);
-            return Err(Silent { error: said(&error), reasons: heard.kept() });
+            return Err(Silent { error: told(&error), reasons: heard.kept() });
         }
     };
     let brokers: Vec<String> = metadata.brokers().iter().map(|b| format!("{}:{}", b.host(), b.port())).collect();
@@ -166,14 +166,6 @@ pub fn ask(ask: &Ask<'_>) -> Result<Probe, Silent> {
     let group = group(&consumer, &topics);
     drain(&consumer);
     Ok(Probe { cluster: consumer.client().fetch_cluster_id(WAIT), brokers, topics, make, group, reasons: heard.kept() })
-}
-
-/// An error without the value of a property, which may be a password.
-fn said(error: &KafkaError) -> String {
-    match error {
-        KafkaError::ClientConfig(_, why, name, _) => format!("property `{name}`: {why}"),
-        other => other.to_string(),
-    }
 }
 
 /// Hears what librdkafka has to say.
@@ -222,7 +214,7 @@ fn look(consumer: &BaseConsumer<Ear>, topics: &mut [Topic]) {
                 }
                 Ok(_) => {}
                 Err(error) => {
-                    topic.refused = Some(said(&error));
+                    topic.refused = Some(told(&error));
                     break;
                 }
             }
@@ -273,9 +265,9 @@ fn make(config: &ClientConfig, prefix: &str, brokers: usize) -> Result<usize, St
     let replicas = brokers.clamp(1, 3);
     let name = format!("{prefix}.doctor");
     let new = [NewTopic::new(&name, 1, TopicReplication::Fixed(i32::try_from(replicas).unwrap_or(1)))];
-    let admin: AdminClient<DefaultClientContext> = config.create().map_err(|e| said(&e))?;
+    let admin: AdminClient<DefaultClientContext> = config.create().map_err(|e| told(&e))?;
     let options = AdminOptions::new().operation_timeout(Some(WAIT)).request_timeout(Some(WAIT)).validate_only(true);
-    let answers = block_on(admin.create_topics(&new, &options)).map_err(|e| said(&e))?;
+    let answers = block_on(admin.create_topics(&new, &options)).map_err(|e| told(&e))?;
     match answers.into_iter().next() {
         Some(Err((_, RDKafkaErrorCode::TopicAlreadyExists))) | Some(Ok(_)) | None => Ok(replicas),
         Some(Err((_, code))) => Err(code.to_string()),
@@ -292,7 +284,7 @@ fn group(consumer: &BaseConsumer<Ear>, topics: &[Topic]) -> Result<(), String> {
         return Ok(());
     }
     let answered: KafkaResult<TopicPartitionList> = consumer.committed_offsets(list, WAIT);
-    let answered = answered.map_err(|e| said(&e))?;
+    let answered = answered.map_err(|e| told(&e))?;
     let failed = answered.elements().into_iter().find_map(|e| e.error().err());
-    failed.map_or(Ok(()), |e| Err(said(&e)))
+    failed.map_or(Ok(()), |e| Err(told(&e)))
 }

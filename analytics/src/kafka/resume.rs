@@ -13,6 +13,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use lidr_broker::told;
 use rdkafka::{
     Message, Offset, TopicPartitionList,
     consumer::{BaseConsumer, Consumer},
@@ -20,7 +21,10 @@ use rdkafka::{
     message::OwnedMessage,
 };
 
-use super::source::{Source, after, body_of, headers};
+use super::{
+    message::{after, body_of, headers},
+    source::Source,
+};
 use crate::{
     BrokerOrigin,
     feed::{FeedError, RowSink},
@@ -61,7 +65,8 @@ impl Source {
         };
         let partitions = self.partitions.iter().enumerate().filter_map(one).collect();
         let (cluster, told) = (self.cluster.clone(), self.options.sensors.clone());
-        let mut out = SourceState { cluster, told, partitions, ..SourceState::default() };
+        let whole = self.whole;
+        let mut out = SourceState { cluster, told, partitions, whole, ..SourceState::default() };
         self.progress.save(&mut out);
         out
     }
@@ -87,6 +92,7 @@ impl Source {
         }
         let (first, end) = (self.sure_edges(Offset::Beginning)?, self.sure_edges(Offset::End)?);
         self.progress.resume(saved);
+        let mut whole = saved.whole;
         let mut again = Ranges::new();
         for of in &saved.partitions {
             let place = (of.topic.clone(), of.partition);
@@ -116,17 +122,19 @@ impl Source {
                 tracing::warn!(
                     "{topic}[{p}]: messages {from} to {first} are gone, what is judged next lacks their rows"
                 );
+                whole = whole.max(of.epochs.iter().filter_map(|e| e.promise).max().unwrap_or(i64::MIN));
             }
             let from = from.max(first);
             if from < of.read {
                 again.insert(number, (from, of.read));
             }
         }
+        self.whole_from(whole, taker)?;
         if again.is_empty() { Ok(true) } else { self.reread(&again, taker, stop) }
     }
 
     fn reread(&self, again: &Ranges, taker: &mut dyn RowSink, stop: &AtomicBool) -> Result<bool, FeedError> {
-        let broken = |e: KafkaError| FeedError::Source(format!("{}: {e}", self.options.cluster.brokers));
+        let broken = |e: KafkaError| FeedError::Source(format!("{}: {}", self.options.cluster.brokers, told(&e)));
         let mut settings = self.options.cluster.config();
         settings.set("group.id", &self.options.group).set("enable.auto.commit", "false");
         // Dropped at the end only: that waits for a broker, which may be what is missing.

@@ -4,7 +4,7 @@
 //! answered and everything that it holds was read, is not there: windows do not wait for it any more. A broker that is away and a
 //! backlog are no silence: they begin the time anew.
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     time::{Duration, Instant},
 };
 
@@ -14,8 +14,10 @@ use lidr_schema::{Head, Micros, Name, Store, TableId, table::oddity};
 use super::source::Source;
 use crate::feed::{FeedError, RowSink};
 
-/// Time of the watermark between two rows that say that a sensor is silent, µs: every window has some.
+/// Time between two rows that say that a sensor is silent, µs: every window has some.
 const TELL_EVERY: i64 = 60_000_000;
+/// Most rows about one sensor at once: a watermark that jumps by months must not cost millions.
+const MOST_TOLD: i64 = 10_000;
 
 /// When which sensor was heard last.
 #[derive(Debug)]
@@ -36,7 +38,7 @@ impl Silence {
     /// A sensor spoke on a partition.
     pub(super) fn heard(&mut self, sensor: &str, partition: usize, now: Instant) {
         if !self.heard.contains_key(sensor) {
-            self.heard.insert(sensor.to_owned(), vec![self.began; self.partitions]);
+            self.heard.insert(sensor.to_owned(), vec![now; self.partitions]);
         }
         if let Some(last) = self.heard.get_mut(sensor).and_then(|all| all.get_mut(partition)) {
             *last = now;
@@ -73,10 +75,12 @@ impl Source {
         for (number, (_, topic, partition)) in self.partitions.iter().enumerate() {
             let place = (topic.clone(), *partition);
             let read = self.read.get(&number).or_else(|| self.first.get(&place));
-            if ends.get(&place).is_some_and(|end| read < Some(end)) {
+            // What came since the look before may well be on its way; what was there then should have been read.
+            if self.ends.get(&place).or(ends.get(&place)).is_some_and(|end| read < Some(end)) {
                 self.silence.behind(number, now);
             }
         }
+        self.ends.clone_from(ends);
         // A run over what was recorded waits for everybody that it was told of.
         if self.options.until_eos {
             return;
@@ -94,21 +98,26 @@ impl Source {
         }
     }
 
-    /// Feeds rows that say who is silent, where the watermark has gone on; whether there were any.
-    pub(super) fn tell_silence(&mut self, watermark: i64, taker: &mut dyn RowSink) -> Result<bool, FeedError> {
-        let step = watermark.div_euclid(TELL_EVERY);
-        if watermark == i64::MIN || self.progress.silent().is_empty() || step <= self.told_silence {
+    /// Feeds rows that say who is silent while the watermark went from one time to another, before anything up to there is judged;
+    /// whether there were any.
+    pub(super) fn tell_silence(&self, from: i64, to: i64, taker: &mut dyn RowSink) -> Result<bool, FeedError> {
+        let silent = self.progress.silent();
+        if silent.is_empty() || to == i64::MIN || to <= from {
             return Ok(false);
         }
-        self.told_silence = step;
-        taker.rows(TableId::Oddity, rows(self.progress.silent().iter(), watermark + 1), None)?;
+        // Nothing was judged before the first row.
+        let from = from.max(self.oldest.min(to).saturating_sub(1));
+        let step = TELL_EVERY.max((to - from) / MOST_TOLD);
+        let later = (from.div_euclid(step) + 1..).map(|n| n * step).take_while(|due| *due <= to);
+        let dues: Vec<i64> = std::iter::once(from + 1).chain(later.filter(|due| *due > from + 1)).collect();
+        taker.rows(TableId::Oddity, rows(silent, &dues), None)?;
         Ok(true)
     }
 }
 
-fn rows<'a>(sensors: impl Iterator<Item = &'a String>, due: i64) -> RecordBatch {
+fn rows(sensors: &BTreeSet<String>, dues: &[i64]) -> RecordBatch {
     let mut columns = oddity::Columns::default();
-    for sensor in sensors {
+    for (due, sensor) in dues.iter().flat_map(|due| sensors.iter().map(move |sensor| (*due, sensor))) {
         let head = Head {
             ts: Micros(due),
             due: Micros(due),
@@ -139,6 +148,8 @@ mod tests {
         silence.heard("a", 0, at(65));
         assert!(!silence.is_silent("a", at(69)) && silence.is_silent("a", at(70)), "its second partition");
         assert!(silence.is_silent("never heard", at(60)) && !silence.is_silent("never heard", at(59)));
+        silence.heard("new", 0, at(60));
+        assert!(!silence.is_silent("new", at(119)), "its time begins with its first word");
         silence.nobody(at(70));
         assert!(!silence.is_silent("a", at(129)) && silence.is_silent("a", at(130)));
         silence.behind(1, at(100));

@@ -16,29 +16,25 @@ use std::{
     time::{Duration, Instant},
 };
 
-use arrow::record_batch::RecordBatch;
 use lidr_broker::{Hearing, Settings, Trouble, heals, next_step};
-use lidr_schema::{
-    TableId,
-    wire::{self, Headers, WireError},
-};
+use lidr_schema::{TableId, wire::WireError};
 use rdkafka::{
     Message, Offset, TopicPartitionList,
     consumer::{BaseConsumer, CommitMode, Consumer},
     error::{KafkaError, KafkaResult},
-    message::{Headers as _, OwnedMessage},
+    message::OwnedMessage,
     types::RDKafkaErrorCode,
 };
 
 use super::{
     TIMEOUT,
     find::find,
+    message::{after, body_of, headers},
     silence::Silence,
     strange::{Kind, Strange},
 };
 use crate::{
     BrokerOrigin,
-    engine::MOST_TIME,
     feed::{FeedError, RowSink},
     progress::Progress,
     rows::dues,
@@ -88,8 +84,8 @@ pub struct Consumed {
     pub broken: u64,
     /// Rows of runs that began too far behind.
     pub refused: u64,
-    /// Sensors that windows do not wait for.
-    pub silent: BTreeSet<String>,
+    /// Sensors that are waited for, or were, and whether they are silent.
+    pub sensors: BTreeMap<String, bool>,
     /// Messages behind, by topic and partition.
     #[serde(skip)]
     pub lag: BTreeMap<(String, i32), i64>,
@@ -108,9 +104,11 @@ pub struct Source {
     /// Where partitions begin; those of which messages are gone, and from when on all partitions are whole.
     pub(super) first: BTreeMap<(String, i32), i64>,
     cut: BTreeSet<usize>,
-    whole: i64,
+    pub(super) whole: i64,
     pub(super) silence: Silence,
-    pub(super) told_silence: i64,
+    /// Where partitions ended at the last look, and the least time at which a row was due.
+    pub(super) ends: BTreeMap<(String, i32), i64>,
+    pub(super) oldest: i64,
     /// Which cluster this is.
     pub(super) cluster: String,
     /// Where partitions ended at the start, those that have not been read so far yet.
@@ -149,7 +147,7 @@ impl Source {
         config.set("group.id", &options.group).set("enable.auto.commit", "false").set("auto.offset.reset", "earliest");
         config.set("queued.max.messages.kbytes", "65536").set("fetch.wait.max.ms", "50");
         let consumer = config.create_with_context(Hearing(Arc::clone(&trouble)));
-        let consumer: BaseConsumer<Hearing> = consumer.map_err(|e| cluster.unreachable(&e.to_string()))?;
+        let consumer: BaseConsumer<Hearing> = consumer.map_err(|e| cluster.refused(&e))?;
         let partitions = find(&options, &consumer, &trouble)?;
         let id = consumer.client().fetch_cluster_id(TIMEOUT).unwrap_or_default();
         let mut progress = Progress::new(options.sensors.iter().cloned(), partitions.len());
@@ -170,7 +168,8 @@ impl Source {
             cut: BTreeSet::new(),
             whole: i64::MIN,
             silence,
-            told_silence: i64::MIN,
+            ends: BTreeMap::new(),
+            oldest: i64::MAX,
             cluster: id,
             unread,
             paused,
@@ -243,11 +242,13 @@ impl Source {
             if !matches!(came, Came::Nothing) {
                 (heard, resting) = (Instant::now(), false);
             }
+            // What there is to note belongs behind what was judged, and before what is judged now.
+            let before = self.progress.judged();
             let watermark = self.progress.watermark();
-            // What there is to note belongs behind what was judged.
             let judged = self.progress.judged();
-            let mut odd = judged > i64::MIN && self.strange.feed(judged.saturating_add(1), taker)?;
-            odd |= self.tell_silence(judged, taker)?;
+            let at = if before > i64::MIN { before } else { judged };
+            let mut odd = at > i64::MIN && self.strange.feed(at.saturating_add(1), taker)?;
+            odd |= self.tell_silence(before, judged, taker)?;
             // Rules on single rows do not wait for the watermark.
             if odd || watermark > last || matches!(came, Came::Message { rows: 1.. }) {
                 last = watermark;
@@ -286,10 +287,19 @@ impl Source {
         Ok(ended.then(|| self.progress.end()))
     }
 
+    /// Before that time not everything is there.
+    pub(super) fn whole_from(&mut self, due: i64, taker: &mut dyn RowSink) -> Result<(), FeedError> {
+        if due > self.whole {
+            self.whole = due;
+            taker.whole_from(due)?;
+        }
+        Ok(())
+    }
+
     fn rest(&mut self, taker: &mut dyn RowSink) -> Result<(), FeedError> {
         let end = self.progress.end();
         self.strange.feed(end, taker)?;
-        self.tell_silence(end.saturating_sub(1), taker)?;
+        self.tell_silence(self.progress.judged(), end, taker)?;
         self.progress.rest();
         Ok(taker.rest(end)?)
     }
@@ -360,7 +370,8 @@ impl Source {
         };
         headers.check_key(&self.options.key_id).map_err(refuse)?;
         let batches = body_of(table, body, headers.rows);
-        let accepted = self.progress.message(number, &headers);
+        let first_due = batches.iter().flatten().filter_map(|b| arrow::compute::min(dues(b)?)).min();
+        let accepted = self.progress.message(number, &headers, first_due);
         if accepted.refused {
             self.consumed.refused += headers.rows;
             let why = "its run begins more than an hour behind what was judged: replay it, or send it under another --topic-prefix";
@@ -371,9 +382,9 @@ impl Source {
         // What is gone of a partition was promised by what is left; before that not everything is there to be judged.
         if self.cut.contains(&number) && headers.promise > i64::MIN {
             self.cut.remove(&number);
-            self.whole = self.whole.max(headers.promise);
-            taker.whole_from(self.whole)?;
+            self.whole_from(headers.promise, taker)?;
         }
+        self.oldest = self.oldest.min(first_due.unwrap_or(i64::MAX));
         if accepted.skip > 0 && taker.keeps_state() {
             self.repeats.insert((number, offset), accepted.skip);
         }
@@ -435,7 +446,8 @@ impl Source {
         let Ok(positions) = self.consumer.position() else { return };
         let ends = self.edges(Offset::End, LAG_TIMEOUT).unwrap_or_default();
         self.listen(&ends);
-        self.consumed.silent.clone_from(self.progress.silent());
+        let silent = self.progress.silent();
+        self.consumed.sensors = self.progress.expected().map(|s| (s.to_owned(), silent.contains(s))).collect();
         let mut list = TopicPartitionList::new();
         for element in positions.elements() {
             let Offset::Offset(offset) = element.offset() else { continue };
@@ -452,37 +464,4 @@ impl Source {
             tracing::debug!("offsets were not committed: {error}");
         }
     }
-}
-
-/// The rows behind the first `skip` ones.
-pub(super) fn after(batches: Vec<RecordBatch>, skip: u64) -> impl Iterator<Item = RecordBatch> {
-    let mut skip = usize::try_from(skip).unwrap_or(usize::MAX);
-    let rest = move |batch: RecordBatch| {
-        let old = skip.min(batch.num_rows());
-        skip -= old;
-        batch.slice(old, batch.num_rows() - old)
-    };
-    batches.into_iter().map(rest).filter(|batch| batch.num_rows() > 0)
-}
-
-pub(super) fn headers(message: &OwnedMessage) -> Result<Headers, WireError> {
-    let headers = message.headers();
-    let text =
-        |h: rdkafka::message::Header<'_, &[u8]>| Some((h.key.to_owned(), String::from_utf8(h.value?.to_vec()).ok()?));
-    let pairs: BTreeMap<String, String> = headers.into_iter().flat_map(|h| h.iter()).filter_map(text).collect();
-    Headers::from_pairs(|name| pairs.get(name).map(String::as_str))
-}
-
-/// The rows of a message; if they are not what its headers say, why.
-pub(super) fn body_of(table: TableId, body: &[u8], rows: u64) -> Result<Vec<RecordBatch>, String> {
-    let batches = wire::decode(table, body).map_err(|e| e.to_string())?;
-    let had: u64 = batches.iter().map(|b| b.num_rows() as u64).sum();
-    if had != rows {
-        return Err(format!("message body: needed the {rows} rows that its header says, had {had}"));
-    }
-    let times = batches.iter().filter_map(dues).flat_map(|due| due.values());
-    if times.into_iter().any(|due| due.unsigned_abs() > MOST_TIME.unsigned_abs()) {
-        return Err("message body: `due` is no time of this or the next thousand years".to_owned());
-    }
-    Ok(batches)
 }

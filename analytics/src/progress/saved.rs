@@ -20,7 +20,7 @@ impl Progress {
     /// Sensors, watermark and end, into what is saved.
     pub(crate) fn save(&self, into: &mut SourceState) {
         into.expected = self.expected.iter().cloned().collect();
-        (into.watermark, into.end) = (self.watermark, self.end);
+        (into.watermark, into.end, into.rested) = (self.watermark, self.end, self.rested);
     }
 
     /// Sensors, watermark and end from what was saved. A sensor that the settings named then and name no more was taken out of service: it
@@ -29,7 +29,7 @@ impl Progress {
         let gone = |sensor: &&String| saved.told.contains(sensor) && !self.expected.contains(*sensor);
         let stay: Vec<String> = saved.expected.iter().filter(|s| !gone(s)).cloned().collect();
         self.expected.extend(stay);
-        (self.watermark, self.end) = (saved.watermark, saved.end);
+        (self.watermark, self.end, self.rested) = (saved.watermark, saved.end, saved.rested);
     }
 
     /// What was sent on a partition.

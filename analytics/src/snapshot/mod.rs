@@ -109,6 +109,10 @@ pub(crate) struct SavedNote {
     pub(crate) rows: usize,
 }
 
+const fn never() -> i64 {
+    i64::MIN
+}
+
 /// How far the topics were read.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct SourceState {
@@ -122,6 +126,12 @@ pub struct SourceState {
     pub watermark: i64,
     /// Greatest clock at which a run has ended, µs.
     pub end: i64,
+    /// Up to where everything was judged though nobody had promised it, µs.
+    #[serde(default = "never")]
+    pub rested: i64,
+    /// From when on all topics were whole, µs.
+    #[serde(default = "never")]
+    pub whole: i64,
     /// The partitions.
     pub partitions: Vec<PartitionState>,
 }
