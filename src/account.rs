@@ -35,6 +35,7 @@ pub(crate) fn summary(verb: &str, judging: &Judging, workers: usize, started: In
             "key_id": judging.key_id,
             "site_hash": judging.site_hash(),
             "command": command(std::env::args_os()),
+            "settings": crate::settings::beside(),
         }),
     );
     all

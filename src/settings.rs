@@ -51,6 +51,15 @@ pub(crate) fn file() -> Option<PathBuf> {
     named.or_else(|| Some("lidr.toml".into()).filter(|path: &PathBuf| path.exists()))
 }
 
+/// What a run may have been told beside its command line: the settings file, and the variables of options that were set. Names only, for
+/// a value may be a key.
+pub(crate) fn beside() -> serde_json::Value {
+    let known: BTreeSet<String> = names(&Cli::command()).iter().map(|long| variable(long)).collect();
+    let mut set: Vec<String> = known.into_iter().filter(|name| std::env::var_os(name).is_some()).collect();
+    set.extend(["LIDR_KEY"].into_iter().filter(|n| std::env::var_os(n).is_some()).map(str::to_owned));
+    serde_json::json!({ "file": file().map(|path| path.display().to_string()), "environment": set })
+}
+
 /// The command with the settings of a file as defaults.
 fn read(path: &Path, text: &str) -> anyhow::Result<(Command, Properties)> {
     let table: toml::Table = text.parse().with_context(|| path.display().to_string())?;

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use crate::{
     chromium::{Browser, browser},
     lidr::{lidr, ok},
-    runs::replayed,
+    runs::{NAMES, replayed},
 };
 
 /// The report of a folder, beside it.
@@ -45,6 +45,7 @@ fn a_report_of_a_night_tells_it_by_what_the_run_wrote() {
         "Tap without a warrant",
         "All 31 rules judged",
         "lidr replay ",
+        "the environment (<code>LIDR_KEY</code>)",
         "of <span class=\"code\">capture.pcap",
     ] {
         assert!(page.contains(words), "{words}");
@@ -82,13 +83,29 @@ fn what_is_no_finding_is_refused_with_its_line_and_a_cut_one_is_told() {
 #[test]
 fn a_folder_without_findings_says_what_was_looked_at() {
     let run = replayed("quiet-benign");
+    assert!(run.findings.is_empty(), "{:?}", run.findings);
     let page = fs::read_to_string(report(&run.out)).unwrap();
-    if run.findings.is_empty() {
-        assert!(page.contains("its rules found nothing"), "{page}");
-    }
+    assert!(page.contains("its rules found nothing"), "{page}");
     let (_all, dir) = folder("");
     let page = fs::read_to_string(report(&dir)).unwrap();
     assert!(page.contains("its rules found nothing") && page.contains("There are no findings"), "{page}");
+}
+
+#[test]
+fn the_first_sentence_is_whole_whatever_was_found() {
+    for name in NAMES {
+        let run = replayed(name);
+        let page = fs::read_to_string(report(&run.out)).unwrap();
+        let lead = page.split("<div class=\"lead\">").nth(1).and_then(|p| p.split("</div>").next()).unwrap();
+        assert!(!page.contains(" 0 more") && !lead.contains(" at ."), "{name}: {lead}");
+        let open = run.findings.values().filter(|f| f["activity_id"] != 3).count();
+        let plural = if open == 1 { "" } else { "s" };
+        let said = if open == 0 { " found ".to_owned() } else { format!("lidr made {open} finding{plural} (") };
+        assert!(lead.contains(&said), "{name}: {lead}");
+        for code in run.findings.values().map(|f| f["finding_info"]["analytic"]["uid"].as_str().unwrap()) {
+            assert!(page.contains(&format!("<span class=\"code\">{code}</span>")), "{name}: {code} is not told");
+        }
+    }
 }
 
 /// What a browser makes of the page, at two widths: asked from outside of it, for the page itself has no script.
@@ -189,6 +206,27 @@ fn a_browser_draws_the_graph_says_nothing_and_needs_no_mouse() {
             );
         }
         assert_eq!(picture.ink((0, 0, 60, bottom)), 0, "{name}: the margin is empty");
+    }
+}
+
+#[test]
+fn a_long_name_does_not_leave_the_page() {
+    let Some(browser) = browser("a_long_name_does_not_leave_the_page") else { return };
+    let (name, finding) = ("n".repeat(300), fs::read_to_string(replayed("s3").out.join("findings.ndjson")).unwrap());
+    let mut finding: Value = serde_json::from_str(finding.lines().next().unwrap()).unwrap();
+    finding["resources"] = ["account", "host", "device", "destination"]
+        .map(|kind| json!({ "type": kind, "name": format!("{kind}{name}") }))
+        .to_vec()
+        .into();
+    for field in ["/message", "/finding_info/title", "/unmapped/lidr/triage", "/unmapped/lidr/benign_if"] {
+        *finding.pointer_mut(field).unwrap() = json!(name);
+    }
+    let (_all, dir) = folder(&format!("{finding}\n"));
+    let told = probed(&browser, &report(&dir));
+    for width in ["360", "1200"] {
+        let wide = told[width]["wide"].as_f64().unwrap();
+        assert!(wide <= width.parse::<f64>().unwrap(), "the page scrolls sideways at {width}: {told}");
+        assert!(told[width]["nodes"].as_array().unwrap().iter().all(|n| n["fits"] == true), "{told}");
     }
 }
 

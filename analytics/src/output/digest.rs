@@ -6,9 +6,9 @@ use lidr_schema::finding::Severity;
 
 use super::{places, plain, shade, wrapped};
 use crate::{
-    story::{Kept, Names, Net, Story, Told, steps, stories},
+    story::{Kept, Names, Net, Story, Told, roots, steps, stories},
     time::{seconds_text, span},
-    words::many,
+    words::{many, short},
 };
 
 /// Lines of the whole.
@@ -88,8 +88,8 @@ struct Draft<'a> {
 impl<'a> Screen<'a> {
     fn draft(&self, story: &'a Story) -> Draft<'a> {
         let all: Vec<&Told> = story.findings.iter().filter_map(|i| self.told.get(*i)).collect();
-        let own: BTreeSet<&str> = all.iter().map(|f| f.uid.as_str()).collect();
-        let listed = all.iter().filter(|f| f.absorbed_by.as_deref().is_none_or(|uid| !own.contains(uid)));
+        let roots = roots(&all);
+        let listed = all.iter().filter(|f| roots.get(f.uid.as_str()).is_none_or(|root| *root == f.uid));
         let groups = by_subject(&listed.copied().collect::<Vec<_>>());
         Draft { story, head: self.head(story, &all), all, groups }
     }
@@ -126,8 +126,11 @@ impl<'a> Screen<'a> {
         let mut weight: Vec<_> = draft.groups.iter().flat_map(|(_, steps)| steps).filter_map(|s| s.first()).collect();
         weight.sort_by_cached_key(|f| (std::cmp::Reverse(f.severity), f.first, f.uid.clone()));
         let shown: BTreeSet<&str> = weight.into_iter().take(most).map(|f| f.uid.as_str()).collect();
-        let row =
-            Row { days: day(draft.story.time.0) != day(draft.story.time.1), width: width(&draft.all), all: &draft.all };
+        let row = Row {
+            days: day(draft.story.time.0) != day(draft.story.time.1),
+            width: width(&draft.all),
+            explained: explained(&draft.all),
+        };
         let (mut lines, mut rest) = (Vec::new(), Vec::new());
         for (about, steps) in &draft.groups {
             let is_shown = |step: &&Vec<&Told>| step.first().is_some_and(|f| shown.contains(f.uid.as_str()));
@@ -152,8 +155,8 @@ impl<'a> Screen<'a> {
         let level = self.shaded(first.severity, &format!("{:<8}", first.severity.name()));
         let title = short(&first.title, row.width);
         let times = if step.len() > 1 { format!(" ×{}", step.len()) } else { String::new() };
-        let by = |f: &&&Told| f.absorbed_by.as_deref().is_some_and(|uid| step.iter().any(|s| s.uid == uid));
-        let explains: Vec<&Told> = row.all.iter().filter(by).copied().collect();
+        let explains = step.iter().filter_map(|s| row.explained.get(s.uid.as_str())).flatten();
+        let explains: Vec<&Told> = explains.copied().collect();
         let explains = if explains.is_empty() { String::new() } else { format!("  with {}", codes(&explains)) };
         let pending = if first.pending { "  not confirmed yet" } else { "" };
         let proof = places(first.evidences.get(..1).unwrap_or_default());
@@ -182,7 +185,19 @@ struct Row<'a> {
     days: bool,
     /// Letters of a title.
     width: usize,
-    all: &'a [&'a Told],
+    /// What each finding explains.
+    explained: BTreeMap<&'a str, Vec<&'a Told>>,
+}
+
+fn explained<'a>(all: &[&'a Told]) -> BTreeMap<&'a str, Vec<&'a Told>> {
+    let roots = roots(all);
+    let mut out: BTreeMap<&str, Vec<&Told>> = BTreeMap::new();
+    for finding in all {
+        if let Some(root) = roots.get(finding.uid.as_str()).filter(|root| **root != finding.uid) {
+            out.entry(*root).or_default().push(*finding);
+        }
+    }
+    out
 }
 
 /// What findings are about, and of each rule what it found of it; what one rule found of many things is one line.
@@ -229,13 +244,6 @@ fn cut(text: &str, lines: usize) -> Vec<String> {
         }
     }
     all
-}
-
-fn short(text: &str, most: usize) -> String {
-    if text.chars().count() <= most {
-        return text.to_owned();
-    }
-    text.chars().take(most.saturating_sub(1)).chain(['…']).collect()
 }
 
 /// The rules of these findings, each with how many it made.

@@ -17,14 +17,6 @@ pub(super) fn escaped(text: &str) -> String {
     out
 }
 
-/// The first letters of a text, and that there are more.
-pub(super) fn short(text: &str, most: usize) -> String {
-    if text.chars().count() <= most {
-        return text.to_owned();
-    }
-    text.chars().take(most.saturating_sub(1)).chain(['…']).collect()
-}
-
 /// Names and what is said of them; those without a value are left out. Values are HTML.
 pub(super) fn facts(rows: &[(&str, String)]) -> String {
     let one = |(name, value): &(&str, String)| format!("<dt>{}</dt><dd>{value}</dd>\n", escaped(name));
@@ -76,6 +68,5 @@ pub(super) mod tests {
     #[test]
     fn markup_stays_text_and_letters_that_turn_the_writing_are_dropped() {
         assert_eq!(escaped("<b a=\"1\" c='2'>&\u{202e}x\u{7}"), "&lt;b a=&quot;1&quot; c=&#39;2&#39;&gt;&amp; x ");
-        assert_eq!((short("abcdef", 4), short("äöü", 3)), ("abc…".to_owned(), "äöü".to_owned()));
     }
 }

@@ -18,10 +18,13 @@ const MOST_COUNTED: usize = 2_000_000;
 pub struct Kept {
     whole: BTreeMap<String, Told>,
     order: BTreeSet<(Severity, Reverse<i64>, String)>,
-    counted: BTreeMap<String, Severity>,
+    /// Severity, and whether it proved harmless.
+    counted: BTreeMap<String, (Severity, bool)>,
     /// How many of each severity, so that a run may ask with every finding.
     by_severity: BTreeMap<Severity, usize>,
     most: usize,
+    /// Least and greatest event time of open ones that are not kept.
+    beyond: Option<(i64, i64)>,
     /// Lines of findings beyond any bound.
     pub uncounted: u64,
 }
@@ -40,6 +43,7 @@ impl Kept {
             counted: BTreeMap::new(),
             by_severity: BTreeMap::new(),
             most,
+            beyond: None,
             uncounted: 0,
         }
     }
@@ -50,8 +54,8 @@ impl Kept {
             self.uncounted += 1;
             return;
         }
-        let before = self.counted.insert(told.uid.clone(), told.severity);
-        if let Some(n) = before.and_then(|severity| self.by_severity.get_mut(&severity)) {
+        let before = self.counted.insert(told.uid.clone(), (told.severity, told.closed));
+        if let Some(n) = before.and_then(|(severity, _)| self.by_severity.get_mut(&severity)) {
             *n -= 1;
         }
         *self.by_severity.entry(told.severity).or_default() += 1;
@@ -63,8 +67,15 @@ impl Kept {
         if self.whole.len() > self.most
             && let Some((_, _, least)) = self.order.pop_first()
         {
-            self.whole.remove(&least);
+            self.leave(&least);
         }
+    }
+
+    /// Keeps no more of it than that it came, and when.
+    fn leave(&mut self, uid: &str) {
+        let Some(told) = self.whole.remove(uid).filter(|told| !told.closed) else { return };
+        let (first, last) = self.beyond.unwrap_or((told.first, told.last));
+        self.beyond = Some((first.min(told.first), last.max(told.last)));
     }
 
     /// How many distinct findings came.
@@ -83,6 +94,23 @@ impl Kept {
     #[must_use]
     pub fn by_severity(&self) -> Vec<(Severity, usize)> {
         self.by_severity.iter().rev().map(|(s, n)| (*s, *n)).filter(|(_, n)| *n > 0).collect()
+    }
+
+    /// How many of them stand, of each severity, the greatest first: what proved harmless is not counted.
+    #[must_use]
+    pub fn open(&self) -> Vec<(Severity, usize)> {
+        let mut count: BTreeMap<Severity, usize> = BTreeMap::new();
+        for (severity, _) in self.counted.values().filter(|(_, closed)| !closed) {
+            *count.entry(*severity).or_default() += 1;
+        }
+        count.into_iter().rev().collect()
+    }
+
+    /// From when to when those that stand go, µs.
+    #[must_use]
+    pub fn time(&self) -> Option<(i64, i64)> {
+        let open = self.whole.values().filter(|told| !told.closed).map(|told| (told.first, told.last));
+        open.chain(self.beyond).reduce(|a, b| (a.0.min(b.0), a.1.max(b.1)))
     }
 
     /// Findings that came and are not kept.

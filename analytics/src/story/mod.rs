@@ -212,6 +212,34 @@ impl Names {
     }
 }
 
+/// Of each of these findings the one that explains it in the end, itself where no other of them does. Of those that explain each
+/// other in a circle the first by name stands for all: what explains nothing but itself must not vanish.
+#[must_use]
+pub fn roots<'a>(all: &[&'a Told]) -> BTreeMap<&'a str, &'a str> {
+    let own: BTreeSet<&str> = all.iter().map(|f| f.uid.as_str()).collect();
+    let by = all.iter().filter_map(|f| Some((f.uid.as_str(), f.absorbed_by.as_deref()?)));
+    let by: BTreeMap<&str, &str> = by.filter(|(_, by)| own.contains(by)).collect();
+    let mut out: BTreeMap<&str, &str> = BTreeMap::new();
+    for start in own {
+        let (mut path, mut seen, mut at) = (Vec::new(), BTreeSet::new(), start);
+        let root = loop {
+            if let Some(known) = out.get(at) {
+                break *known;
+            }
+            if !seen.insert(at) {
+                break path.iter().skip_while(|uid| **uid != at).min().copied().unwrap_or(at);
+            }
+            path.push(at);
+            match by.get(at) {
+                Some(next) => at = *next,
+                None => break at,
+            }
+        };
+        out.extend(path.into_iter().map(|uid| (uid, root)));
+    }
+    out
+}
+
 /// Which findings are one group so far.
 struct Groups(Vec<usize>);
 

@@ -4,6 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use lidr_schema::finding::Severity;
 
 use super::{Names, Told, is_name, is_system};
+use crate::words::{listed, short};
+
+/// Letters of a name in a sentence.
+const LONGEST: usize = 60;
 
 /// What a node is in the story, from left to right.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -51,22 +55,15 @@ pub struct Node {
 }
 
 impl Node {
+    /// Its name as a sentence has room for it.
+    pub(crate) fn short(&self) -> String {
+        short(&self.name, LONGEST)
+    }
+
     /// Its name and zone.
     fn in_words(&self) -> String {
-        self.zone.as_ref().map_or_else(|| self.name.clone(), |zone| format!("{} ({zone})", self.name))
-    }
-}
-
-/// The first two, and how many more; nothing of none.
-fn listed(names: Vec<String>) -> Option<String> {
-    let more = names.len().saturating_sub(2);
-    let first = names.get(..2.min(names.len())).unwrap_or_default().join(", ");
-    if first.is_empty() {
-        None
-    } else if more > 0 {
-        Some(format!("{first} and {more} more"))
-    } else {
-        Some(first)
+        let name = self.short();
+        self.zone.as_ref().map_or_else(|| name.clone(), |zone| format!("{name} ({})", short(zone, LONGEST)))
     }
 }
 
@@ -126,10 +123,10 @@ impl Net {
         let named = |place: Place| {
             // Of those that only stand in the evidence, such as a manager that is asked as always, nothing is claimed.
             let all = self.at(place).filter(|n| n.named > 0 && Some(n.severity) == most);
-            listed(all.map(|n| n.in_words()).collect())
+            listed(&all.map(Node::in_words).collect::<Vec<_>>(), 2)
         };
-        let parts: Vec<String> =
-            [Place::Account, Place::Host, Place::System, Place::Destination].map(named).into_iter().flatten().collect();
+        let mut parts = [Place::Account, Place::Host, Place::System, Place::Destination].map(named).to_vec();
+        parts.retain(|part| !part.is_empty());
         if !parts.is_empty() {
             return parts.join(" → ");
         }
@@ -259,15 +256,27 @@ impl Draft {
         out
     }
 
+    /// Hosts that another host reached and that reached nobody: a rule that names two hosts means who came, and where to.
+    fn reached(&self) -> BTreeSet<&Key> {
+        let is_host = |key: &Key| !key.0 && self.nodes.get(key).is_some_and(|half| half.kinds.contains("host"));
+        let sources: BTreeSet<&Key> = self.edges.keys().map(|(from, _)| from).collect();
+        let pairs = self.edges.keys().filter(|(from, to)| is_host(from) && is_host(to));
+        pairs.map(|(_, to)| to).filter(|to| !sources.contains(to)).collect()
+    }
+
     fn done(self) -> Net {
         let mut all: Vec<(Key, Node)> = Vec::new();
-        let spoken_to = self.spoken_to();
+        let (spoken_to, reached) = (self.spoken_to(), self.reached());
         for (key, half) in &self.nodes {
             let node = Node {
                 name: key.1.clone(),
                 addresses: half.addresses.clone(),
                 zone: half.zone.clone(),
-                place: place(key, half, spoken_to.get(key).copied()),
+                place: if reached.contains(key) {
+                    Place::System
+                } else {
+                    place(key, half, spoken_to.get(key).copied())
+                },
                 severity: half.severity.unwrap_or(Severity::Informational),
                 named: half.named,
                 shown: half.shown,

@@ -5,10 +5,10 @@ use lidr_schema::finding::Severity;
 
 use crate::{
     output::places,
-    report::html::{escaped, short, table},
+    report::html::{escaped, table},
     story::{Names, Told},
     time::{seconds_text, span},
-    words::many,
+    words::{many, short},
 };
 
 /// Lanes of the picture.
@@ -67,13 +67,15 @@ fn picture(steps: &[Step<'_>]) -> String {
         let (run, room) = (i128::from((last - first).max(1)), i128::from(WIDTH - LEFT - 24));
         LEFT + 8 + i64::try_from(i128::from(time - first) * room / run).unwrap_or_default()
     };
+    let total: usize = steps.iter().map(|s| s.findings.len()).sum();
     let mut out = format!(
         "<figure>\n<div class=\"wide\" role=\"region\" aria-label=\"Timeline\" tabindex=\"0\">\n\
          <svg viewBox=\"0 0 {WIDTH} {height}\" style=\"min-width:{LEAST}px\" role=\"img\" aria-labelledby=\"time-title time-desc\" xmlns=\"http://www.w3.org/2000/svg\">\n\
-         <title id=\"time-title\">Timeline, event time in UTC</title>\n<desc id=\"time-desc\">{} of {} from {}. The table below has each of them.</desc>\n",
-        many(steps.iter().map(|s| s.findings.len()).sum(), "finding"),
+         <title id=\"time-title\">Timeline, event time in UTC</title>\n<desc id=\"time-desc\">{} of {} from {}. The table below has {}.</desc>\n",
+        many(total, "finding"),
         many(steps.len(), "kind"),
         span((first, last)),
+        if total > MOST_ROWS { format!("the {MOST_ROWS} most severe of them") } else { "each of them".to_owned() },
     );
     for (time, name) in ticks(first, last) {
         let at = x(time);
@@ -86,7 +88,8 @@ fn picture(steps: &[Step<'_>]) -> String {
         out.push_str(&lane(step, y, x));
     }
     let more = steps.len().saturating_sub(order.len());
-    let more = if more > 0 { format!(" Not drawn: {} of less weight.", many(more, "kind")) } else { String::new() };
+    let more =
+        if more > 0 { format!(" Not drawn: {}, none more severe.", many(more, "more kind")) } else { String::new() };
     out.push_str(&format!(
         "</svg>\n</div>\n<figcaption>Event time in UTC, from {}.{more}</figcaption>\n</figure>\n",
         span((first, last))

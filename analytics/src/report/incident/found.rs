@@ -1,6 +1,6 @@
 //! The findings, story by story: what one rule found in a story is told once, with every instance, its proof, and what would make it
 //! harmless.
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use lidr_schema::finding::{Endpoint, Evidence, Resource, Severity};
 use serde_json::Value;
@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::{MOST_STORIES, Page, by_weight};
 use crate::{
     report::html::{escaped, facts, table},
-    story::{Net, Story, Told},
+    story::{Net, Story, Told, roots},
     time::{seconds_text, span},
     words::many,
 };
@@ -47,16 +47,19 @@ fn of_story(page: &Page<'_>, number: usize, story: &Story, left: &mut usize) -> 
         many(all.len(), "finding"),
         level = story.severity.name(),
     );
-    let steps = by_weight(&own);
+    let (steps, roots) = (by_weight(&own), roots(&all));
+    let of = |step: &[&Told]| -> Vec<&Told> {
+        let by = |f: &&&Told| step.iter().any(|s| roots.get(f.uid.as_str()).is_some_and(|root| *root == s.uid));
+        explained.iter().filter(by).copied().collect()
+    };
     let told = steps.len().min(*left);
     *left -= told;
     for (n, step) in steps.iter().take(told).enumerate() {
-        let by = |f: &&&Told| step.iter().any(|s| f.absorbed_by.as_deref() == Some(s.uid.as_str()));
-        let explains: Vec<&Told> = explained.iter().filter(by).copied().collect();
-        out.push_str(&article(page, &format!("s{number}-{}", n + 1), step, &explains));
+        out.push_str(&article(page, &format!("s{number}-{}", n + 1), step, &of(step)));
     }
     if steps.len() > told {
-        let hidden: Vec<&Told> = steps.iter().skip(told).flatten().copied().collect();
+        let hidden = steps.iter().skip(told);
+        let hidden: Vec<&Told> = hidden.flat_map(|step| step.iter().copied().chain(of(step))).collect();
         out.push_str(&counted("Findings of this story that are only counted here", &hidden));
     }
     out.push_str("</section>\n");
@@ -79,7 +82,7 @@ fn article(page: &Page<'_>, anchor: &str, step: &[&Told], explains: &[&Told]) ->
     out.push_str(&facts(&[
         ("Seen", seen(step)),
         ("About", if step.len() == 1 { resources(first) } else { String::new() }),
-        ("Confidence", confidence(first)),
+        ("Confidence", confidence(step)),
         ("ATT&CK", escaped(&first.techniques.join(", "))),
         ("Harmless if", escaped(&first.benign_if)),
         ("Look at next", escaped(&first.triage)),
@@ -99,17 +102,32 @@ fn seen(step: &[&Told]) -> String {
     if times > 1 { format!("{}, {times} times", span(run)) } else { span(run) }
 }
 
-fn confidence(finding: &Told) -> String {
-    let mut said = vec![escaped(&finding.confidence)];
-    if !finding.without.is_empty() {
-        said.push(format!("judged without site table {}", escaped(&finding.without.join(", "))));
+/// How sure, the least first; what is not so of all of them says of how many it is.
+fn confidence(step: &[&Told]) -> String {
+    let of = |n: usize| if n == step.len() { String::new() } else { format!(" ({n} of {})", step.len()) };
+    let mut levels: BTreeMap<(usize, &str), usize> = BTreeMap::new();
+    for finding in step {
+        let rank = ["low", "medium", "high"].iter().position(|l| *l == finding.confidence);
+        *levels.entry((rank.map_or(0, |r| r + 1), finding.confidence.as_str())).or_default() += 1;
     }
-    if finding.late {
-        said.push("rows came late".to_owned());
+    let levels = levels.into_iter().filter(|((_, name), _)| !name.is_empty());
+    let mut said =
+        vec![levels.map(|((_, name), n)| format!("{}{}", escaped(name), of(n))).collect::<Vec<_>>().join(", ")];
+    let tables: BTreeSet<&str> = step.iter().flat_map(|f| &f.without).map(String::as_str).collect();
+    if !tables.is_empty() {
+        let n = step.iter().filter(|f| !f.without.is_empty()).count();
+        let tables = tables.into_iter().collect::<Vec<_>>().join(", ");
+        said.push(format!("judged without site table {}{}", escaped(&tables), of(n)));
     }
-    if finding.pending {
-        said.push("not confirmed yet: what comes after its window is still to be seen".to_owned());
+    let late = step.iter().filter(|f| f.late).count();
+    if late > 0 {
+        said.push(format!("rows came late{}", of(late)));
     }
+    let pending = step.iter().filter(|f| f.pending).count();
+    if pending > 0 {
+        said.push(format!("not confirmed yet{}: what comes after its window is still to be seen", of(pending)));
+    }
+    said.retain(|t| !t.is_empty());
     said.join("; ")
 }
 
@@ -215,7 +233,7 @@ fn rest(page: &Page<'_>) -> String {
     let hidden: Vec<&Told> = hidden.flat_map(|s| &s.findings).filter_map(|i| page.told.get(*i)).collect();
     if !hidden.is_empty() {
         let stories = page.stories.len() - MOST_STORIES;
-        out.push_str(&format!("<h3>{} of less weight</h3>\n", many(stories, "more story")));
+        out.push_str(&format!("<h3>{}, none more severe</h3>\n", many(stories, "more story")));
         out.push_str(&counted("By rule; each stands in findings.ndjson, and lidr explain tells of it", &hidden));
     }
     if page.left_out > 0 || page.uncounted > 0 {

@@ -2,10 +2,10 @@
 use lidr_schema::finding::Severity;
 
 use crate::{
-    report::html::{escaped, short, table},
+    report::html::{escaped, table},
     story::{Edge, Net, Place},
     time::span,
-    words::many,
+    words::{many, short},
 };
 
 use super::layout::{BOX, Column, Drawn, Layout, Line, layout};
@@ -46,8 +46,17 @@ fn picture(net: &Net) -> String {
     if !left_out.is_empty() {
         out.push_str(&format!("Left out for want of room, the least severe first: {}. ", left_out.join(" and ")));
     }
-    out.push_str("The table below says the same in words.</figcaption>\n</figure>\n");
+    out.push_str(&format!("{}</figcaption>\n</figure>\n", table_below(net, "says the same in words")));
     out
+}
+
+/// What the table below has of it: not all, where it is cut.
+fn table_below(net: &Net, whole: &str) -> String {
+    match net.edges.len() {
+        0 => "There is no table of it: no finding shows one touching another.".to_owned(),
+        n if n > MOST_ROWS => format!("The table below has the {MOST_ROWS} most severe of {n} pairs."),
+        _ => format!("The table below {whole}."),
+    }
 }
 
 fn described(net: &Net, layout: &Layout<'_>) -> String {
@@ -58,7 +67,7 @@ fn described(net: &Net, layout: &Layout<'_>) -> String {
     let first: Vec<String> = layout.lines.iter().take(12).map(one).collect();
     let more = layout.lines.len().saturating_sub(first.len());
     let more = if more > 0 { format!("; and {more} more") } else { String::new() };
-    format!("{}{more}. The table below has all of it.", first.join("; "))
+    format!("{}{more}. {}", first.join("; "), table_below(net, "has all of it"))
 }
 
 fn column(c: &Column) -> String {
@@ -173,7 +182,7 @@ fn rows(net: &Net) -> String {
     }
     let mut out = table("Who touched what", &["Who", "Whom or what", "Rules, and how many findings", "When"], &shown);
     if edges.len() > MOST_ROWS {
-        out.push_str(&format!("<p>And {} of less weight.</p>\n", many(edges.len() - MOST_ROWS, "more pair")));
+        out.push_str(&format!("<p>And {}, none more severe.</p>\n", many(edges.len() - MOST_ROWS, "more pair")));
     }
     out
 }

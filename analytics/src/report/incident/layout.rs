@@ -87,7 +87,7 @@ pub(super) fn codes(edge: &Edge) -> Vec<String> {
     let all = edge.codes();
     let room = CODES * MOST_CODES;
     let shown = if all.len() > room { room - 1 } else { all.len() };
-    let mut shown: Vec<String> = all.iter().take(shown).map(|code| super::html::short(code, 8)).collect();
+    let mut shown: Vec<String> = all.iter().take(shown).map(|code| crate::words::short(code, 8)).collect();
     if all.len() > shown.len() {
         shown.push(format!("+{}", all.len() - shown.len()));
     }

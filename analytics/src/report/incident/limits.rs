@@ -13,6 +13,8 @@ use crate::{
 const MOST_BLIND: usize = 12;
 /// Records that are told of one input.
 const MOST_RECORDS: usize = 5;
+/// Rows of a table, and lines of a list.
+const MOST_ROWS: usize = 50;
 
 /// The third sentence.
 pub(super) fn sentence(page: &Page<'_>) -> String {
@@ -44,7 +46,11 @@ pub(super) fn sentence(page: &Page<'_>) -> String {
     if dropped > 0 {
         lacks.push(format!("{dropped} items were dropped"));
     }
-    let cut = broken_inputs(page.summary).len();
+    let lost = dropped_before(page.summary);
+    if lost > 0 {
+        lacks.push(format!("{} lost before the capture was written", packets(lost)));
+    }
+    let cut = all_inputs(page.summary).filter(|input| unread(input).next().is_some()).count();
     if cut > 0 {
         lacks.push(format!(
             "{} cut or unreadable",
@@ -111,7 +117,12 @@ fn rules(page: &Page<'_>) -> String {
         vec![escaped(reason), format!("<span class=\"code\">{}</span>", escaped(&codes.join(", "))), how.to_owned()]
     };
     let rows: Vec<Vec<String>> = by_reason.iter().map(row).collect();
-    out.push_str(&table("Silence of these rules means nothing", &["Because", "Rules", "Not judged"], &rows));
+    out.push_str(&bounded(
+        "Silence of these rules means nothing",
+        &["Because", "Rules", "Not judged"],
+        &rows,
+        "reason",
+    ));
     out
 }
 
@@ -140,39 +151,75 @@ fn blindness(page: &Page<'_>) -> String {
     out
 }
 
-/// Inputs that were not read to their end, and why.
-fn broken_inputs(summary: &Value) -> Vec<(String, String)> {
-    let all = summary.get("inputs").and_then(Value::as_array).into_iter().flatten();
+/// The first rows, and how many more there are.
+fn bounded(caption: &str, heads: &[&str], rows: &[Vec<String>], what: &str) -> String {
+    let shown = rows.get(..MOST_ROWS.min(rows.len())).unwrap_or_default();
+    let mut out = table(caption, heads, shown);
+    if rows.len() > shown.len() {
+        let more = many(rows.len() - shown.len(), &format!("more {what}"));
+        out.push_str(&format!("<p>And {more}, in <code>summary.json</code>.</p>\n"));
+    }
+    out
+}
+
+fn all_inputs(summary: &Value) -> impl Iterator<Item = &Value> {
+    summary.get("inputs").and_then(Value::as_array).into_iter().flatten()
+}
+
+fn packets(n: u64) -> String {
+    let text = many(usize::try_from(n).unwrap_or(usize::MAX), "packet");
+    if n == 1 { format!("{text} was") } else { format!("{text} were") }
+}
+
+/// Why an input was not read to its end.
+fn unread(input: &Value) -> impl Iterator<Item = String> {
+    let error = input.get("error").and_then(Value::as_str).map(str::to_owned);
+    let cut = input.get("truncated").and_then(Value::as_bool).unwrap_or_default();
+    let cut = cut.then(|| "it ends in the middle of a record".to_owned());
+    error.into_iter().chain(cut)
+}
+
+/// Packets that the interface lost that captured it.
+fn dropped(input: &Value) -> Option<u64> {
+    input.get("dropped").and_then(Value::as_u64).filter(|n| *n > 0)
+}
+
+/// Packets that interfaces lost that captured the inputs.
+fn dropped_before(summary: &Value) -> u64 {
+    all_inputs(summary).filter_map(dropped).fold(0, u64::saturating_add)
+}
+
+/// What was wrong with inputs.
+fn troubles(summary: &Value) -> Vec<(String, String)> {
     let one = |input: &Value| {
         let path = input.get("path")?.as_str()?.to_owned();
-        let error = input.get("error").and_then(Value::as_str).map(str::to_owned);
-        let cut = input.get("truncated").and_then(Value::as_bool).unwrap_or_default();
-        let cut = cut.then(|| "it ends in the middle of a record".to_owned());
-        let dropped = input.get("dropped").and_then(Value::as_u64).filter(|n| *n > 0);
-        let dropped = dropped.map(|n| {
-            format!(
-                "the interface that captured it dropped {}",
-                many(usize::try_from(n).unwrap_or(usize::MAX), "packet")
-            )
+        let lost = dropped(input).map(|n| {
+            let n = many(usize::try_from(n).unwrap_or(usize::MAX), "packet");
+            format!("the interface that captured it dropped {n}")
         });
-        let said: Vec<String> = error.into_iter().chain(cut).chain(dropped).collect();
+        let said: Vec<String> = unread(input).chain(lost).collect();
         (!said.is_empty()).then(|| (path, said.join("; ")))
     };
-    all.filter_map(one).collect()
+    all_inputs(summary).filter_map(one).collect()
 }
 
 fn inputs(summary: &Value) -> String {
-    let mut lines: Vec<String> = broken_inputs(summary)
+    let mut lines: Vec<String> = troubles(summary)
         .iter()
         .map(|(path, why)| format!("<li><span class=\"code\">{}</span>: {}</li>\n", escaped(path), escaped(why)))
         .collect();
-    for input in summary.get("inputs").and_then(Value::as_array).into_iter().flatten() {
+    for input in all_inputs(summary) {
         let told = input.pointer("/records/first_malformed").and_then(Value::as_array).into_iter().flatten();
         lines.extend(
             told.filter_map(Value::as_str)
                 .take(MOST_RECORDS)
                 .map(|t| format!("<li>A record was not understood: {}</li>\n", escaped(t))),
         );
+    }
+    let more = lines.len().saturating_sub(MOST_ROWS);
+    lines.truncate(MOST_ROWS);
+    if more > 0 {
+        lines.push(format!("<li>And {}, in <code>summary.json</code>.</li>\n", many(more, "more line")));
     }
     if lines.is_empty() { String::new() } else { format!("<h3>Inputs</h3>\n<ul>\n{}</ul>\n", lines.concat()) }
 }
@@ -204,13 +251,17 @@ fn counts(summary: &Value) -> String {
     if let Some(n) = summary.pointer("/records/malformed").and_then(Value::as_u64).filter(|n| *n > 0) {
         rows.push(vec!["records".to_owned(), "not understood".to_owned(), n.to_string()]);
     }
-    if rows.is_empty() {
-        return "<h3>Losses</h3>\n<p>Nothing was dropped, and nothing malformed was met.</p>\n".to_owned();
+    let lost = dropped_before(summary);
+    if lost > 0 {
+        rows.push(vec!["packets".to_owned(), "lost before the capture was written".to_owned(), lost.to_string()]);
     }
-    format!(
-        "<h3>Losses and oddities</h3>\n{}",
-        table("What was not read as it should be", &["Kind", "What became of it", "How many"], &rows)
-    )
+    if rows.is_empty() {
+        let whole = troubles(summary).is_empty();
+        let beside = if whole { "Nothing" } else { "Beside what the inputs lack, nothing" };
+        return format!("<h3>Losses</h3>\n<p>{beside} was dropped, and nothing malformed was met.</p>\n");
+    }
+    let heads = ["Kind", "What became of it", "How many"];
+    format!("<h3>Losses and oddities</h3>\n{}", bounded("What was not read as it should be", &heads, &rows, "kind"))
 }
 
 /// Site tables that were missed.

@@ -15,12 +15,11 @@ mod tests;
 use lidr_schema::finding::Severity;
 use serde_json::Value;
 
-use super::html;
 use crate::{
     report::html::escaped,
-    story::{Kept, Names, Net, Place, Story, Told, steps, stories},
+    story::{Kept, Names, Net, Place, Story, Told, roots, steps, stories},
     time::{seconds_text, span},
-    words::many,
+    words::{listed, many, short},
 };
 use chart::Step;
 
@@ -28,6 +27,10 @@ use chart::Step;
 const MOST_STORIES: usize = 12;
 /// Steps that a sentence names.
 const MOST_NAMED: usize = 6;
+/// Names of a kind in a sentence.
+const MOST_LISTED: usize = 3;
+/// Letters of a subject in a sentence.
+const LONGEST: usize = 120;
 
 /// What a page without findings must say.
 const CLEAN: &str = "That is no statement that the network is clean.";
@@ -52,8 +55,12 @@ struct Page<'a> {
     notes: &'a [String],
     told: &'a [Told],
     stories: &'a [Story],
+    /// Of those that stand.
     counts: &'a [(Severity, usize)],
     total: usize,
+    closed: usize,
+    /// From when to when those that stand go.
+    time: (i64, i64),
     left_out: usize,
     uncounted: u64,
     names: Names,
@@ -63,7 +70,8 @@ impl Incident {
     /// The page.
     #[must_use]
     pub fn html(self) -> String {
-        let (counts, total) = (self.findings.by_severity(), self.findings.len());
+        let (counts, all, time) = (self.findings.open(), self.findings.len(), self.findings.time());
+        let total = counts.iter().map(|(_, n)| n).sum();
         let (left_out, uncounted) = (self.findings.left_out(), self.findings.uncounted);
         let told = self.findings.told();
         let stories = stories(&told);
@@ -75,6 +83,8 @@ impl Incident {
             stories: &stories,
             counts: &counts,
             total,
+            closed: all - total,
+            time: time.unwrap_or_default(),
             left_out,
             uncounted,
             names: Names::of(&told),
@@ -136,6 +146,12 @@ impl Page<'_> {
         self.summary.get("rules").is_some()
     }
 
+    /// Whether the run, or what it found, knew a site.
+    fn had_site(&self) -> bool {
+        let run = self.summary.get("site_hash").and_then(Value::as_str).is_some_and(|hash| !hash.is_empty());
+        run || self.told.iter().any(|f| !f.site_hash.is_empty())
+    }
+
     /// Findings that stand.
     fn open(&self) -> Vec<&Told> {
         self.told.iter().filter(|f| !f.closed).collect()
@@ -144,8 +160,8 @@ impl Page<'_> {
     /// The findings of one story, those that another of it explains apart.
     fn of(&self, story: &Story) -> (Vec<&Told>, Vec<&Told>) {
         let all: Vec<&Told> = story.findings.iter().filter_map(|i| self.told.get(*i)).collect();
-        let uids: std::collections::BTreeSet<&str> = all.iter().map(|f| f.uid.as_str()).collect();
-        all.iter().partition(|f| f.absorbed_by.as_deref().is_none_or(|uid| !uids.contains(uid)))
+        let roots = roots(&all);
+        all.iter().partition(|f| roots.get(f.uid.as_str()).is_none_or(|root| *root == f.uid))
     }
 
     /// Every step of every story that is told, with the place in the page that tells of it.
@@ -187,21 +203,31 @@ impl Page<'_> {
         let (own, explained) = self.of(story);
         let all: Vec<&Told> = own.iter().chain(&explained).copied().collect();
         let net = Net::of(&all);
-        let levels: Vec<String> = self.counts.iter().map(|(s, n)| format!("{n} {}", s.name())).collect();
-        let others = match self.stories.len() {
-            1 => String::new(),
-            n => format!("; {} of less weight stand below", many(n - 1, "other story")),
+        let from = if seconds_text(self.time.0) == seconds_text(self.time.1) { "At" } else { "From" };
+        let tell = match (self.stories.len(), self.total) {
+            (1, 1) => "it tells".to_owned(),
+            (1, _) => "they tell".to_owned(),
+            (n, _) => format!("they make {n} stories, and the weightiest ({}) tells", span(story.time)),
         };
-        let from = if seconds_text(story.time.0) == seconds_text(story.time.1) { "At" } else { "From" };
-        let tell = if self.total == 1 { "it tells" } else { "they tell" };
+        let others = if self.stories.len() > 1 { "; the others stand below, none more severe" } else { "" };
         let who = format!(
-            "{from} {} lidr made {} ({}): {tell} {}{others}.",
-            span(story.time),
+            "{from} {} lidr made {} ({}): {tell} {}{others}.{}",
+            span(self.time),
             many(self.total, "finding"),
-            levels.join(", "),
+            levels(self.counts),
             doing(&net, &all),
+            self.closed_too(),
         );
         vec![who, in_order(&own), limits::sentence(self)]
+    }
+
+    /// What was found and does not stand.
+    fn closed_too(&self) -> String {
+        match self.closed {
+            0 => String::new(),
+            1 => " One more was closed, because what came later explained it.".to_owned(),
+            n => format!(" {n} more were closed, because what came later explained them."),
+        }
     }
 
     /// Where there is nothing to tell of.
@@ -218,8 +244,15 @@ impl Page<'_> {
         if !self.is_accounted() {
             return "The folder holds no finding, and the run has not written its summary: nothing can be said of what it looked at.".to_owned();
         }
+        let found = match self.closed {
+            0 => "its rules found nothing".to_owned(),
+            n => format!("nothing that its rules found stands: {} closed, because what came later explained it", {
+                let one = many(n, "finding");
+                if n == 1 { format!("{one} was") } else { format!("{one} were") }
+            }),
+        };
         format!(
-            "lidr looked at {packets}{}{when} and its rules found nothing.",
+            "lidr looked at {packets}{}{when} and {found}.",
             many(usize::try_from(rows).unwrap_or(usize::MAX), "row")
         )
     }
@@ -232,68 +265,85 @@ fn by_weight<'a>(findings: &[&'a Told]) -> Vec<Vec<&'a Told>> {
     all
 }
 
+/// How many of which severity.
+fn levels(counts: &[(Severity, usize)]) -> String {
+    counts.iter().map(|(s, n)| format!("{n} {}", s.name())).collect::<Vec<_>>().join(", ")
+}
+
 /// What who did to whom.
 fn doing(net: &Net, all: &[&Told]) -> String {
     let most = net.nodes.iter().map(|n| n.severity).max();
-    let names = |place: Place| -> Vec<String> {
-        let all = net.at(place).filter(|n| n.named > 0 && Some(n.severity) == most);
-        all.map(|n| format!("<strong>{}</strong>", escaped(&n.name))).collect()
+    let at = |place: Place| -> Vec<(usize, String)> {
+        let all = net.nodes.iter().enumerate();
+        let all = all.filter(|(_, n)| n.place == place && n.named > 0 && Some(n.severity) == most);
+        all.map(|(i, n)| (i, format!("<strong>{}</strong>", escaped(&n.short())))).collect()
     };
-    let (accounts, hosts) = (names(Place::Account), names(Place::Host));
-    let (systems, destinations) = (names(Place::System), names(Place::Destination));
-    let by = match (hosts.as_slice(), accounts.as_slice()) {
-        ([], []) => String::new(),
-        ([], _) => format!("account {}", listed(&accounts)),
-        (_, []) => listed(&hosts),
-        _ => format!("{} (account {})", listed(&hosts), listed(&accounts)),
-    };
-    let on = listed(&systems);
+    let names = |place: Place| at(place).into_iter().map(|(_, name)| name).collect::<Vec<_>>();
+    let by = actors(net, &at(Place::Host), &at(Place::Account));
+    let (on, destinations) = (listed(&names(Place::System), MOST_LISTED), names(Place::Destination));
     let to = match (destinations.is_empty(), by.is_empty() && on.is_empty()) {
         (true, _) => String::new(),
-        (false, true) => format!("what goes to {}", listed(&destinations)),
-        (false, false) => format!(", and what goes to {}", listed(&destinations)),
+        (false, true) => format!("what goes to {}", listed(&destinations, MOST_LISTED)),
+        (false, false) => format!(", and what goes to {}", listed(&destinations, MOST_LISTED)),
     };
     match (by.is_empty(), on.is_empty()) {
         (false, false) => format!("what {by} did at {on}{to}"),
         (false, true) => format!("what {by} did{to}"),
         (true, false) => format!("what happened at {on}{to}"),
-        (true, true) if to.is_empty() => format!("of {}", escaped(&Names::of(all.iter().copied()).subject(all))),
+        (true, true) if to.is_empty() => {
+            format!("of {}", escaped(&short(&Names::of(all.iter().copied()).subject(all), LONGEST)))
+        }
         (true, true) => to,
     }
 }
 
-/// The first three, and how many more.
-fn listed(names: &[String]) -> String {
-    let more = names.len().saturating_sub(3);
-    let first = names.get(..3.min(names.len())).unwrap_or_default();
-    match (first, more) {
-        ([one], 0) => one.clone(),
-        ([rest @ .., last], 0) => format!("{} and {last}", rest.join(", ")),
-        (_, more) => format!("{} and {more} more", first.join(", ")),
+/// Who acted: an account stands with a host only where it is the only one, and a finding shows the two together.
+fn actors(net: &Net, hosts: &[(usize, String)], accounts: &[(usize, String)]) -> String {
+    let together =
+        |account: usize| matches!(hosts, [(host, _)] if net.edges.iter().any(|e| (e.from, e.to) == (account, *host)));
+    let (with, apart): (Vec<_>, Vec<_>) = accounts.iter().partition(|(i, _)| together(*i));
+    let named = |all: &[&(usize, String)]| {
+        let names: Vec<String> = all.iter().map(|(_, name)| name.clone()).collect();
+        let kind = if names.len() > 1 { "accounts" } else { "account" };
+        format!("{kind} {}", listed(&names, MOST_LISTED))
+    };
+    let hosts = listed(&hosts.iter().map(|(_, name)| name.clone()).collect::<Vec<_>>(), MOST_LISTED);
+    let with = if with.is_empty() { String::new() } else { format!(" ({})", named(&with)) };
+    match (hosts.is_empty(), apart.is_empty()) {
+        (_, true) => format!("{hosts}{with}"),
+        (true, false) => named(&apart),
+        (false, false) => format!("{hosts}{with}, and {},", named(&apart)),
     }
 }
 
 /// What was found, one after the other: of many steps the most severe.
 fn in_order(own: &[&Told]) -> String {
     let mut all = by_weight(own);
-    let total = all.len();
-    all.truncate(MOST_NAMED);
+    let hidden = all.split_off(MOST_NAMED.min(all.len()));
     all.sort_by_cached_key(|step| step.first().map(|f| f.key()));
-    let one = |step: &Vec<&Told>| {
+    let mut day = String::new();
+    let mut one = |step: &Vec<&Told>| {
         let Some(first) = step.first() else { return String::new() };
         let (title, time) = (lower(&first.title), seconds_text(first.first));
         let times = if step.len() > 1 { format!(", {} times", step.len()) } else { String::new() };
-        format!(
-            "{} (<span class=\"code\">{}</span> at {}{times})",
-            escaped(&title),
-            escaped(&first.code),
-            time.get(11..).unwrap_or_default()
-        )
+        // The day is told where it is another one.
+        let (date, clock) = time.split_once(' ').unwrap_or_default();
+        let when = if date == day { clock.to_owned() } else { time.clone() };
+        date.clone_into(&mut day);
+        format!("{} (<span class=\"code\">{}</span> at {when}{times})", escaped(&title), escaped(&first.code))
     };
-    let named: Vec<String> = all.iter().map(one).collect();
-    let more = total - named.len();
-    let more = if more > 0 { format!("; and {} of less weight", many(more, "more kind")) } else { String::new() };
-    let intro = if named.len() > 1 { "In the order of time: " } else { "It was found: " };
+    let named: Vec<String> = all.iter().map(&mut one).collect();
+    let mut rest: std::collections::BTreeMap<Severity, usize> = std::collections::BTreeMap::new();
+    for first in hidden.iter().filter_map(|step| step.first()) {
+        *rest.entry(first.severity).or_default() += 1;
+    }
+    let rest: Vec<(Severity, usize)> = rest.into_iter().rev().collect();
+    let more = if rest.is_empty() {
+        String::new()
+    } else {
+        format!("; and {}, none more severe ({})", many(hidden.len(), "more kind"), levels(&rest))
+    };
+    let intro = if named.len() > 1 { "In the order of time (UTC): " } else { "It was found (times in UTC): " };
     format!("{intro}{}{more}.", named.join("; "))
 }
 

@@ -7,7 +7,7 @@ use super::Page;
 use crate::{
     report::html::{escaped, facts, table},
     time::span,
-    words::many,
+    words::{listed, many},
 };
 
 /// Inputs that have a row.
@@ -29,6 +29,7 @@ pub(super) fn repeat(page: &Page<'_>) -> String {
         "<p>The same inputs, rules, tables and key give the same findings with the same ids, on any machine.</p>\n",
     );
     out.push_str(&format!("<pre class=\"code\">{}</pre>\n", escaped(&command(page.summary))));
+    out.push_str(&beside(page.summary));
     out.push_str(&facts(&[
         ("lidr", escaped(&text("version"))),
         ("Key of the pseudonyms", code(or(text("key_id"), of_findings(|f| &f.key_id)))),
@@ -38,9 +39,14 @@ pub(super) fn repeat(page: &Page<'_>) -> String {
     out.push_str(&inputs(page.summary));
     out.push_str(&rules(page));
     let folder = quoted(page.folder);
+    let site = if page.had_site() {
+        format!(" --site {}", site(page.summary).map_or_else(|| "SITE".to_owned(), quoted))
+    } else {
+        String::new()
+    };
     let commands = [
-        format!("lidr explain ID --from {folder} --site SITE"),
-        format!("lidr evidence ID --from {folder} --site SITE --file EVIDENCE.tar.zst"),
+        format!("lidr explain ID --from {folder}{site}"),
+        format!("lidr evidence ID --from {folder}{site} --file EVIDENCE.tar.zst"),
         "lidr evidence verify EVIDENCE.tar.zst".to_owned(),
     ];
     let commands: Vec<String> = commands.iter().map(|c| escaped(c)).collect();
@@ -63,8 +69,8 @@ fn quoted(word: &str) -> String {
 
 /// The command as it was given, or what is known of it.
 fn command(summary: &Value) -> String {
-    if let Some(words) = summary.get("command").and_then(Value::as_array) {
-        return words.iter().filter_map(Value::as_str).map(quoted).collect::<Vec<_>>().join(" ");
+    if summary.get("command").is_some_and(Value::is_array) {
+        return words(summary).map(quoted).collect::<Vec<_>>().join(" ");
     }
     let Some(verb) = summary.get("verb").and_then(Value::as_str) else {
         return "The run has not told its command.".to_owned();
@@ -72,6 +78,39 @@ fn command(summary: &Value) -> String {
     let paths = summary.get("inputs").and_then(Value::as_array).into_iter().flatten();
     let paths: Vec<String> = paths.filter_map(|i| i.get("path")?.as_str()).map(quoted).collect();
     format!("lidr {verb} {}   # options were not written down", paths.join(" "))
+}
+
+fn words(summary: &Value) -> impl Iterator<Item = &str> {
+    summary.get("command").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str)
+}
+
+/// The site folder that the command names.
+fn site(summary: &Value) -> Option<&str> {
+    let (mut found, mut next) = (None, false);
+    for word in words(summary) {
+        if next {
+            found = Some(word);
+        }
+        found = word.strip_prefix("--site=").or(found);
+        next = word == "--site";
+    }
+    found
+}
+
+/// What the command line does not say, for it came from a file or from the environment.
+fn beside(summary: &Value) -> String {
+    let file = summary.pointer("/settings/file").and_then(Value::as_str);
+    let set = summary.pointer("/settings/environment").and_then(Value::as_array).into_iter().flatten();
+    let set: Vec<&str> = set.filter_map(Value::as_str).collect();
+    let code = |name: &str| format!("<code>{}</code>", escaped(name));
+    let mut from: Vec<String> = file.map(|path| format!("the settings file {}", code(path))).into_iter().collect();
+    if !set.is_empty() {
+        from.push(format!("the environment ({})", set.iter().map(|n| code(n)).collect::<Vec<_>>().join(", ")));
+    }
+    if from.is_empty() {
+        return String::new();
+    }
+    format!("<p>The run had settings beside its command line, from {}: they are needed again.</p>\n", listed(&from, 2))
 }
 
 fn inputs(summary: &Value) -> String {

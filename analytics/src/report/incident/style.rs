@@ -7,7 +7,7 @@ pub(super) const STYLE: &str = "\
 :root{color-scheme:light;--ink:#1a1f26;--soft:#4a5563;--line:#d3d9e0;--paper:#fff;--shade:#f3f5f7;--bad:#8c1310;--badbg:#fdecea;--high:#7a3b00;--highbg:#fdf0e1;\
 --odd:#5f4b00;--oddbg:#fbf5d9;--dim:#3c4754;--dimbg:#eef1f4}\n\
 *{box-sizing:border-box}html{font-size:16px}\
-body{font:1rem/1.5 system-ui,-apple-system,'Segoe UI','DejaVu Sans',sans-serif;margin:0 auto;max-width:66rem;padding:0 1.25rem 3rem;color:var(--ink);background:var(--paper)}\
+body{font:1rem/1.5 system-ui,-apple-system,'Segoe UI','DejaVu Sans',sans-serif;margin:0 auto;max-width:66rem;padding:0 1.25rem 3rem;overflow-wrap:anywhere;color:var(--ink);background:var(--paper)}\
 a{color:#0b4f8a}a:focus-visible,[tabindex]:focus-visible{outline:3px solid #0b4f8a;outline-offset:2px}\
 .skip{position:absolute;left:-100rem}.skip:focus{left:1rem;top:.5rem;background:var(--paper);padding:.3rem .6rem}\
 h1{font-size:1.9rem;line-height:1.2;margin:1.6rem 0 .3rem}h2{font-size:1.35rem;margin:2.6rem 0 .7rem;padding-top:.5rem;border-top:3px solid var(--ink)}\
@@ -22,7 +22,7 @@ article{border:1px solid var(--line);border-left-width:5px;border-radius:.35rem;
 article.is-critical{border-left-color:var(--bad)}article.is-high{border-left-color:#c9731a}article.is-medium{border-left-color:#b59b1d}\
 .wide{overflow-x:auto;margin:.6rem 0 1rem}figure{margin:.6rem 0 1rem}figcaption{color:var(--soft);font-size:.9rem}\
 table{border-collapse:collapse;width:100%;font-size:.9rem}caption{text-align:left;font-weight:600;padding:.2rem 0 .4rem}\
-th,td{text-align:left;vertical-align:top;padding:.35rem .6rem .35rem 0;border-bottom:1px solid var(--line)}thead th{font-size:.8rem;color:var(--soft);border-bottom:2px solid var(--ink)}\
+th,td{overflow-wrap:break-word;text-align:left;vertical-align:top;padding:.35rem .6rem .35rem 0;border-bottom:1px solid var(--line)}thead th{font-size:.8rem;color:var(--soft);border-bottom:2px solid var(--ink)}\
 tbody th{font-weight:400}td .code,th .code{overflow-wrap:break-word}.t{white-space:nowrap;font-variant-numeric:tabular-nums}\
 code,.code{font:.84em/1.4 ui-monospace,'DejaVu Sans Mono',monospace;overflow-wrap:anywhere}pre.code{white-space:pre-wrap;background:var(--shade);padding:.7rem .9rem;border-radius:.3rem;margin:.5rem 0}\
 dl.facts{display:grid;grid-template-columns:max-content minmax(0,1fr);gap:.25rem .9rem;margin:.5rem 0}dl.facts dt{color:var(--soft);font-size:.9rem}dl.facts dd{margin:0}\
@@ -36,5 +36,5 @@ svg .grid{stroke:#d3d9e0;stroke-width:1}svg .mark{fill:#5b6673}svg .mark.is-crit
 @media print{@page{size:A4;margin:16mm 15mm 18mm;@bottom-right{content:\"Page \" counter(page) \" of \" counter(pages);font-size:8pt;color:#4a5563}\
 @bottom-left{content:\"lidr incident report\";font-size:8pt;color:#4a5563}}\
 html{font-size:10.5pt}body{max-width:none;padding:0}nav,.skip{display:none}.lead p{font-size:1.05rem}h2{break-after:avoid;margin-top:1.8rem}h3,h4,h5,caption,thead,thead tr{break-after:avoid}\
-.wide{overflow:visible}td .code,th .code{overflow-wrap:anywhere}svg{min-width:0!important}tr,figure,li,.note,dl.facts{break-inside:avoid}thead{display:table-header-group}article{break-inside:auto}a{color:inherit;text-decoration:none}\
+.wide{overflow:visible}th,td,td .code,th .code{overflow-wrap:anywhere}svg{min-width:0!important}tr,figure,li,.note,dl.facts{break-inside:avoid}thead{display:table-header-group}article{break-inside:auto}a{color:inherit;text-decoration:none}\
 *{-webkit-print-color-adjust:exact;print-color-adjust:exact}}";

@@ -1,4 +1,6 @@
 //! The page: whole, escaped, bounded, the same each time.
+mod true_words;
+
 use serde_json::{Value, json};
 
 use super::{
@@ -55,7 +57,7 @@ fn a_page_tells_what_happened_by_what_proof_and_what_was_not_seen() {
     );
     for words in [
         "lidr made 4 findings (2 critical, 1 high, 1 medium): they tell what <strong>10.0.0.9</strong> (account <strong>netops</strong>) did at <strong>pe1</strong>",
-        "In the order of time: title of LI-09 (<span class=\"code\">LI-09</span> at 00:00:02)",
+        "In the order of time (UTC): title of LI-09 (<span class=\"code\">LI-09</span> at 1970-01-01 00:00:02)",
         "29 of 31 rules judged, and 2 could not; 1 rule judged only at times, 4 items were dropped, 2 inputs were cut or unreadable",
         "frame 1 of <span class=\"code\">a b.pcap</span>",
         "<span class=\"code\">audit.ndjson:17</span>",
