@@ -45,8 +45,7 @@ impl Folder {
     pub(crate) fn open(dir: &Path, force: bool, own: Option<Own>) -> anyhow::Result<Self> {
         fs::create_dir_all(dir).with_context(|| dir.display().to_string())?;
         let path = dir.join("findings.ndjson");
-        let used = fs::metadata(&path).is_ok_and(|m| m.len() > 0) || dir.join("summary.json").exists();
-        let again = used && !force;
+        let again = is_used(dir) && !force;
         if again && !own.as_ref().is_some_and(|own| is_own(dir, &own.name)) {
             bail!(
                 "{} holds the findings of another run: choose another folder, or --force to replace them",
@@ -116,6 +115,11 @@ impl Folder {
         text.push('\n');
         put(&self.dir.join("summary.json"), text.as_bytes(), 0o600)
     }
+}
+
+/// Whether a run has left findings or its summary in a folder.
+pub(crate) fn is_used(dir: &Path) -> bool {
+    fs::metadata(dir.join("findings.ndjson")).is_ok_and(|m| m.len() > 0) || dir.join("summary.json").exists()
 }
 
 /// Writes a file whole or not at all: under a temporary name beside it, synced, renamed.

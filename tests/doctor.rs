@@ -257,14 +257,24 @@ fn a_proposed_site_folder_loads_and_does_not_hide_the_intruder() {
 }
 
 #[test]
-fn elements_and_destinations_of_x1_are_proposed() {
+fn elements_of_x1_are_proposed_and_a_lone_manager_with_its_destinations_is_asked_about() {
     let s = Simulated::new("s4", 300);
     let dir = s.path("proposed");
     ok(["doctor", "--propose-site", &s.path("capture.pcap"), "--out-site", &dir, "--port", "x1=8443"]);
     let files = read(Path::new(&dir));
     let elements = &files["elements.csv"];
-    assert!(elements.contains("poi,10.0.1.20,") && elements.contains(",8443,10.66.0.10\n"), "{elements}");
-    assert!(elements.contains("admf,10.66.0.10,") && elements.contains("mdf,10.66.0.20,"), "{elements}");
+    assert!(elements.contains("poi,10.0.1.20,") && elements.contains(",8443,\n"), "{elements}");
+    assert!(elements.contains("mdf,10.66.0.20,"), "{elements}");
+    // One host alone asked and nothing else speaks for it: neither it nor the destinations that it made are proposed without an answer.
+    let page = &files["PROPOSED.md"];
+    assert!(
+        !elements.contains("10.66.0.10") && page.contains("10.66.0.10 is the only one that asked 10.0.1.20 for taps"),
+        "{page}"
+    );
+    assert!(
+        !files.contains_key("destinations.csv") && page.contains("is not proposed as manager of 10.0.1.20"),
+        "{page}"
+    );
     assert!(lidr(["doctor", "--site", &dir]).status.success());
 }
 

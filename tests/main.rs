@@ -56,6 +56,8 @@ mod packaging;
 #[cfg(test)]
 mod postgres;
 #[cfg(test)]
+mod propose;
+#[cfg(test)]
 mod receiver;
 #[cfg(test)]
 mod records;

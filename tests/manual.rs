@@ -46,6 +46,7 @@ fn every_verb_has_a_page_that_troff_takes() {
     needed.insert("lidr.1".to_owned());
     assert!(needed.len() > 20 && needed.contains("lidr-rules-check.1"), "{needed:?}");
     assert_eq!(pages, needed);
+    let mut groff = true;
     for page in &pages {
         let path = dir.path().join(page);
         let text = fs::read_to_string(&path).unwrap();
@@ -54,8 +55,9 @@ fn every_verb_has_a_page_that_troff_takes() {
         }
         assert!(text.is_ascii(), "{page}");
         let test = "every_verb_has_a_page_that_troff_takes";
-        let Some(said) = complaints(test, "groff", &["-man", "-ww", "-z", "-Tutf8"], &path) else { return };
-        assert!(said.is_empty(), "{page}: {said}");
+        let said = groff.then(|| complaints(test, "groff", &["-man", "-ww", "-z", "-Tutf8"], &path)).flatten();
+        groff = said.is_some();
+        assert!(said.is_none_or(|said| said.is_empty()), "{page}");
     }
     let watch = fs::read_to_string(dir.path().join("lidr-watch.1")).unwrap();
     assert!(watch.contains("fail\\-on was made") && watch.contains("LIDR_KEY"), "{watch}");

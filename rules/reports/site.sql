@@ -30,6 +30,10 @@ SELECT t.actor, t.ne, coalesce(CAST(t.actor_name AS VARCHAR), '') AS account, co
   concat(coalesce(CAST(t.capture AS VARCHAR), CAST(t.file AS VARCHAR)), ' ', lpad(CAST(t.frame AS VARCHAR), 12, '0')) AS place
 FROM tasking t WHERE t.protocol = 'x1' AND t.op <> 'report'
 
+-- table: told
+SELECT t.actor, t.ne, concat(coalesce(CAST(t.capture AS VARCHAR), CAST(t.file AS VARCHAR)), ' ', lpad(CAST(t.frame AS VARCHAR), 12, '0')) AS place
+FROM tasking t WHERE t.protocol = 'x1' AND t.op = 'report' AND t.outcome = 'ok'
+
 -- table: product
 SELECT d.ne, d.dest_ip, CAST(d.dest_port AS BIGINT) AS port, CAST(d.protocol AS VARCHAR) AS protocol, CAST(d.pdus AS BIGINT) AS pdus,
   coalesce(CAST(d.ne_name AS VARCHAR), '') AS ne_name,
@@ -62,6 +66,19 @@ SELECT 'handles taps' AS fact, ip_text(m.actor) AS host, ip_text(m.ne) AS other,
   count(*) AS n, 1 AS peers, min(m.place) AS first, max(m.place) AS last
 FROM managed m WHERE m.ok AND m.tap IS NOT NULL AND (m.tap_returned > 0 OR m.op = 'set') GROUP BY m.actor, m.ne, m.account
 UNION ALL
+SELECT 'changes taps' AS fact, ip_text(m.actor) AS host, ip_text(m.ne) AS other, CAST(NULL AS BIGINT) AS port, CAST(NULL AS BIGINT) AS proto, m.account AS value,
+  count(*) AS n, 1 AS peers, min(m.place) AS first, max(m.place) AS last
+FROM managed m WHERE m.ok AND m.tap IS NOT NULL AND m.op = 'set' GROUP BY m.actor, m.ne, m.account
+UNION ALL
+SELECT 'changes taps' AS fact, ip_text(a.actor) AS host, ip_text(a.ne) AS other, CAST(NULL AS BIGINT) AS port, CAST(NULL AS BIGINT) AS proto, '' AS value,
+  count(*) AS n, 1 AS peers, min(a.place) AS first, max(a.place) AS last
+FROM asked a WHERE a.ok AND a.op IN ('create', 'change', 'enable', 'disable', 'delete', 'destination_create', 'destination_change', 'destination_delete')
+GROUP BY a.actor, a.ne
+UNION ALL
+SELECT 'reports to' AS fact, ip_text(t.ne) AS host, ip_text(t.actor) AS other, CAST(NULL AS BIGINT) AS port, CAST(NULL AS BIGINT) AS proto, '' AS value,
+  count(*) AS n, 1 AS peers, min(t.place) AS first, max(t.place) AS last
+FROM told t GROUP BY t.actor, t.ne
+UNION ALL
 SELECT 'is engine' AS fact, ip_text(m.ne) AS host, '' AS other, CAST(NULL AS BIGINT) AS port, CAST(NULL AS BIGINT) AS proto, m.engine AS value,
   count(*) AS n, 0 AS peers, min(m.place) AS first, max(m.place) AS last
 FROM managed m WHERE m.engine IS NOT NULL AND m.op NOT IN ('trap', 'inform', 'report') GROUP BY m.ne, m.engine
@@ -78,14 +95,15 @@ SELECT 'is x1 element' AS fact, ip_text(a.ne) AS host, '' AS other, a.port, CAST
   count(*) AS n, count(DISTINCT a.actor) AS peers, min(a.place) AS first, max(a.place) AS last
 FROM asked a WHERE a.ok OR NOT a.cleartext GROUP BY a.ne, a.port, a.ne_name
 UNION ALL
-SELECT 'is destination' AS fact, ip_text(a.dest_ip) AS host, ip_text(a.actor) AS other, a.dest_port AS port, CAST(NULL AS BIGINT) AS proto, concat(a.did, ' ', a.delivery_type) AS value,
+SELECT 'is destination' AS fact, ip_text(a.dest_ip) AS host, ip_text(a.actor) AS other, a.dest_port AS port, CAST(NULL AS BIGINT) AS proto,
+  concat(ip_text(a.ne), ' ', a.op, ' ', a.did, ' ', a.delivery_type) AS value,
   count(*) AS n, 1 AS peers, min(a.place) AS first, max(a.place) AS last
 FROM asked a WHERE a.ok AND a.op IN ('destination_create', 'destination_change') AND a.dids = 1 AND a.dest_ip IS NOT NULL
-GROUP BY a.dest_ip, a.actor, a.dest_port, concat(a.did, ' ', a.delivery_type)
+GROUP BY a.dest_ip, a.actor, a.dest_port, concat(ip_text(a.ne), ' ', a.op, ' ', a.did, ' ', a.delivery_type)
 UNION ALL
 SELECT 'delivers' AS fact, ip_text(p.ne) AS host, ip_text(p.dest_ip) AS other, p.port, CAST(NULL AS BIGINT) AS proto, p.protocol AS value,
   sum(p.pdus) AS n, 1 AS peers, min(p.place) AS first, max(p.place) AS last
-FROM product p GROUP BY p.ne, p.dest_ip, p.port, p.protocol
+FROM product p GROUP BY p.ne, p.dest_ip, p.port, p.protocol HAVING sum(p.pdus) > 0
 
 -- table: answer
 SELECT f.fact, f.host, f.other, f.port, f.proto, f.value, CAST(f.n AS BIGINT) AS n, CAST(f.peers AS BIGINT) AS peers, f.first, f.last

@@ -10,7 +10,7 @@ use super::{
     Asked,
     check::{Check, fail, ok, unchecked, warn},
 };
-use crate::settings;
+use crate::{folder::is_used, settings};
 
 pub(super) fn checks(asked: &Asked<'_>) -> Vec<Check> {
     let args = asked.args;
@@ -22,19 +22,20 @@ pub(super) fn checks(asked: &Asked<'_>) -> Vec<Check> {
         let next = format!("{} DIR: whether a file can be written there", unnamed.join(" DIR, "));
         out.push(unchecked("folders that were not named", next));
     }
-    if let Some(dir) = args.out.as_deref().filter(|dir| dir.join("summary.json").exists()) {
-        out.push(warn(
-            format!(
-                "{} holds the findings of another run: `watch` goes on in its own, other verbs refuse it",
-                dir.display()
-            ),
-            "another folder, or --force to replace them",
-        ));
-    }
+    out.extend(args.out.as_deref().and_then(used));
     out.extend(key(asked));
     out.extend(secrets(asked));
     out.extend(args.metrics.map(port));
     out
+}
+
+/// A folder for findings that has some.
+fn used(dir: &Path) -> Option<Check> {
+    let why = format!(
+        "{} holds the findings of another run: `watch` goes on in its own, other verbs refuse it",
+        dir.display()
+    );
+    is_used(dir).then(|| warn(why, "another folder, or --force to replace them"))
 }
 
 /// Tries a folder with a file that is taken away again; a folder that is not there is made by whoever runs, in the nearest one that is.
@@ -131,6 +132,18 @@ mod tests {
         fs::write(dir.path().join("file"), "").unwrap();
         let said = folder("--out", &dir.path().join("file/x"));
         assert!(said.state == State::Fail && said.what.contains("is no folder"), "{said:?}");
+    }
+
+    #[test]
+    fn a_folder_with_findings_and_no_summary_is_one_that_verbs_refuse() {
+        let dir = tempfile::tempdir().unwrap();
+        assert!(used(dir.path()).is_none());
+        fs::write(dir.path().join("findings.ndjson"), "").unwrap();
+        assert!(used(dir.path()).is_none(), "a run that found nothing and ended early");
+        fs::write(dir.path().join("findings.ndjson"), "{}\n").unwrap();
+        let said = used(dir.path()).unwrap();
+        assert!(said.state == State::Warn && said.what.contains("another run"), "{said:?}");
+        assert!(crate::folder::Folder::open(dir.path(), false, None).is_err());
     }
 
     #[test]

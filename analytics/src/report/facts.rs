@@ -22,8 +22,8 @@ pub type Stands = (String, u64);
 /// One thing that rows say about a host.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fact {
-    /// What it says: `sends`, `serves`, `is told`, `logs in`, `manages`, `handles taps`, `is engine`, `notifies`, `asks by x1`,
-    /// `is x1 element`, `is destination`, `delivers`.
+    /// What it says: `sends`, `serves`, `is told`, `logs in`, `manages`, `handles taps`, `changes taps`, `is engine`, `notifies`,
+    /// `reports to`, `asks by x1`, `is x1 element`, `is destination`, `delivers`.
     pub fact: String,
     /// The host that it is about.
     pub host: Ip,

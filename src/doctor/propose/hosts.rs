@@ -1,13 +1,14 @@
 //! What hosts are, from the facts: roles, each with the sentence that speaks for it.
 //!
-//! One host has one role, the most intimate that was seen. Who asked an element for taps is taken for its administration function only where one
-//! host asked more often than any other: one of the others may be the intruder. A host that touched taps is never network management.
+//! One host has one role, the most intimate that was seen. Who asked an element for taps is its administration function only where
+//! `managers.rs` says so, and is never network management. A host with a public address gets no role but that of an agency's receiver: what
+//! speaks for it could be an intruder's doing as well, and is asked.
 use std::collections::{BTreeMap, BTreeSet};
 
 use lidr_analytics::report::{Fact, Stands};
 use lidr_schema::Ip;
 
-use super::zones;
+use super::{managers::Managers, zones};
 
 /// What a host is, the most intimate first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -23,6 +24,20 @@ pub(super) enum Role {
 }
 
 impl Role {
+    /// What it is called in questions.
+    const fn text(self) -> &'static str {
+        match self {
+            Self::Admf => "an administration function",
+            Self::Mdf => "a mediation function",
+            Self::Lemf => "an agency's receiver",
+            Self::Tap => "an element with a tap MIB",
+            Self::Poi => "a point of interception",
+            Self::Aaa => "an AAA server",
+            Self::Management => "network management",
+            Self::Device => "a device",
+        }
+    }
+
     /// Its name in table `elements`.
     pub(super) const fn element(self) -> Option<&'static str> {
         match self {
@@ -74,14 +89,28 @@ impl Seen<'_> {
     }
 }
 
-/// What hosts are, each with its sentence.
-pub(super) fn roles(seen: &Seen<'_>, askers: &Askers) -> Vec<(Ip, Role, String)> {
+/// What hosts are, each with its sentence; those with public addresses are asked about.
+pub(super) fn roles(seen: &Seen<'_>, managers: &Managers, open: &mut Vec<String>) -> Vec<(Ip, Role, String)> {
+    let mut all = intercept(seen, managers);
+    all.extend(network(seen, managers, open));
+    let may = |ip: &Ip, role: Role| role == Role::Lemf || zones::is_private(ip.to_std());
+    let (own, outside): (Vec<_>, Vec<_>) = all.into_iter().partition(|(ip, role, _)| may(ip, *role));
+    let mut asked = BTreeSet::new();
+    for (ip, role, why) in outside.into_iter().filter(|(ip, role, _)| asked.insert((*ip, *role))) {
+        let what = role.text();
+        open.push(format!(
+            "{ip} looks like {what}, {why}: a public address, not proposed. Whose is it? If it is yours, add it by hand"
+        ));
+    }
+    own
+}
+
+/// Roles of intercept.
+fn intercept(seen: &Seen<'_>, managers: &Managers) -> Vec<(Ip, Role, String)> {
     let mut out = Vec::new();
-    let other = |f: &Fact| f.other.map(|ip| ip.to_string()).unwrap_or_default();
     let port = |f: &Fact| f.port.map(|p| format!(":{p}")).unwrap_or_default();
     for f in seen.of("asks by x1").chain(seen.of("handles taps")) {
-        let chosen = f.other.and_then(|ne| leader(askers.get(&ne)?));
-        if chosen.is_some_and(|(ip, _)| *ip == f.host) {
+        if f.other.and_then(|ne| managers.of(ne)).is_some_and(|m| m.ip == f.host) {
             let how = if f.fact == "asks by x1" { "sent X1 requests" } else { "handled taps by SNMP" };
             out.push((f.host, Role::Admf, format!("{how}: {} to {}{} ({})", f.n, other(f), port(f), seen.at(f))));
         }
@@ -120,6 +149,17 @@ pub(super) fn roles(seen: &Seen<'_>, askers: &Askers) -> Vec<(Ip, Role, String)>
             }
         }
     }
+    out
+}
+
+/// The other host of a fact, for people.
+pub(super) fn other(f: &Fact) -> String {
+    f.other.map(|ip| ip.to_string()).unwrap_or_default()
+}
+
+/// Roles of the network and of those who run it.
+fn network(seen: &Seen<'_>, managers: &Managers, open: &mut Vec<String>) -> Vec<(Ip, Role, String)> {
+    let mut out = Vec::new();
     for f in seen.of("manages") {
         let Some(ne) = f.other else { continue };
         out.push((ne, Role::Device, format!("answered {} SNMP requests of {} ({})", f.n, f.host, seen.at(f))));
@@ -130,19 +170,41 @@ pub(super) fn roles(seen: &Seen<'_>, askers: &Askers) -> Vec<(Ip, Role, String)>
     for f in seen.of("serves").filter(|f| service(f).is_some_and(|kind| kind == "aaa")) {
         out.push((f.host, Role::Aaa, format!("answered {} of {} hosts ({})", f.value, f.peers, seen.at(f))));
     }
-    let touched = touched(seen);
-    for f in seen.of("manages").filter(|f| !touched.contains(&f.host)) {
+    let behind = behind(seen, managers, open);
+    for f in seen.of("manages").filter(|f| !managers.asked(f.host) && !behind.contains(&f.host)) {
         out.push((f.host, Role::Management, format!("polls {} by SNMP, {} times ({})", other(f), f.n, seen.at(f))));
     }
-    for f in seen.of("is told") {
+    for f in seen.of("is told").filter(|f| !managers.asked(f.host)) {
         out.push((f.host, Role::Management, format!("is sent {} by {} hosts ({})", told(f), f.peers, seen.at(f))));
     }
     out
 }
 
-/// Hosts that asked for taps, by whatever protocol.
-fn touched(seen: &Seen<'_>) -> BTreeSet<Ip> {
-    seen.of("handles taps").chain(seen.of("asks by x1")).map(|f| f.host).collect()
+/// Hosts that poll no element more often than every other host does: one of two that poll the same may not belong there.
+fn behind(seen: &Seen<'_>, managers: &Managers, open: &mut Vec<String>) -> BTreeSet<Ip> {
+    let mut polls: BTreeMap<Ip, BTreeMap<Ip, u64>> = BTreeMap::new();
+    for f in seen.of("manages") {
+        let Some(ne) = f.other else { continue };
+        *polls.entry(ne).or_default().entry(f.host).or_default() += f.n;
+    }
+    let mut first = BTreeSet::new();
+    for by in polls.values() {
+        let most = by.values().max().copied().unwrap_or_default();
+        first.extend(by.iter().filter(|(_, n)| **n == most).map(|(ip, _)| *ip));
+    }
+    let behind: BTreeMap<Ip, &Fact> = seen
+        .of("manages")
+        .filter(|f| !first.contains(&f.host) && !managers.asked(f.host))
+        .map(|f| (f.host, f))
+        .collect();
+    for (ip, f) in &behind {
+        open.push(format!(
+            "{ip} polls by SNMP what another host polls more often ({}, {}): not proposed as network management. Whose is it?",
+            other(f),
+            seen.at(f)
+        ));
+    }
+    behind.into_keys().collect()
 }
 
 /// The kind of `allow` that a service is; none for what is no infrastructure.
@@ -165,27 +227,43 @@ pub(super) fn told(f: &Fact) -> &'static str {
     }
 }
 
-/// Who asked which element for taps, under which account, how often.
-pub(super) type Askers = BTreeMap<Ip, BTreeMap<(Ip, String), u64>>;
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
 
-pub(super) fn askers(seen: &Seen<'_>) -> Askers {
-    let mut out = Askers::new();
-    for f in seen.of("handles taps").chain(seen.of("asks by x1")) {
-        let Some(ne) = f.other else { continue };
-        // An X1 name is the ADMF's own; elements know its address.
-        let user = if f.fact == "asks by x1" { String::new() } else { f.value.clone() };
-        *out.entry(ne).or_default().entry((f.host, user)).or_default() += f.n;
+    /// A fact that stands in frame 1.
+    pub(in super::super) fn fact(fact: &str, host: &str, other: &str, value: &str, n: u64) -> Fact {
+        let place = ("c".to_owned(), 1);
+        Fact {
+            fact: fact.to_owned(),
+            host: host.parse().unwrap(),
+            other: other.parse().ok(),
+            port: None,
+            proto: None,
+            value: value.to_owned(),
+            n,
+            peers: 1,
+            places: (place.clone(), place),
+        }
     }
-    out
-}
 
-/// Who asked an element more often than anybody else; nobody where two asked as often.
-pub(super) fn leader(askers: &BTreeMap<(Ip, String), u64>) -> Option<&(Ip, String)> {
-    let mut by_number: Vec<_> = askers.iter().map(|(who, n)| (*n, who)).collect();
-    by_number.sort_by(|a, b| b.cmp(a));
-    match by_number.as_slice() {
-        [(most, _), (second, _), ..] if most == second => None,
-        [(_, who), ..] => Some(who),
-        [] => None,
+    /// What these facts come to.
+    pub(in super::super) fn seen<T>(facts: &[Fact], then: impl FnOnce(&Seen<'_>) -> T) -> T {
+        then(&Seen { facts, names: &BTreeMap::new() })
+    }
+
+    #[test]
+    fn a_host_that_polls_beside_the_network_management_is_asked_about() {
+        let facts = [
+            fact("manages", "10.20.0.20", "10.0.0.1", "ro", 90),
+            fact("manages", "10.20.0.20", "10.0.0.2", "ro", 90),
+            fact("manages", "10.20.0.77", "10.0.0.1", "ro", 5),
+        ];
+        let mut open = Vec::new();
+        let all = seen(&facts, |seen| roles(seen, &Managers::default(), &mut open));
+        let run: BTreeSet<Ip> =
+            all.iter().filter(|(_, role, _)| *role == Role::Management).map(|(ip, ..)| *ip).collect();
+        assert!(run.len() == 1 && run.contains(&"10.20.0.20".parse().unwrap()), "{run:?}");
+        assert!(open.len() == 1 && open[0].starts_with("10.20.0.77 polls"), "{open:?}");
     }
 }

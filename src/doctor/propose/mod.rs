@@ -1,12 +1,13 @@
 //! `lidr doctor --propose-site CAPTURE… --out-site DIR`: a first site folder from what captures show.
 //!
 //! The captures are decoded as a replay would, their rows are asked for facts (`rules/reports/site.sql`), and facts become roles
-//! (`hosts.rs`) and entries (`guess.rs`, `allow.rs`, `zones.rs`). Every entry is a guess: `PROPOSED.md` beside the tables says of each why
+//! (`hosts.rs`, `managers.rs`) and entries (`guess.rs`, `allow.rs`, `zones.rs`). Every entry is a guess: `PROPOSED.md` beside the tables says of each why
 //! it is there and in which frames that stands, and what was seen and not proposed. Nothing is invented: what a capture cannot show is left
 //! empty. The same captures give the same folder.
 mod allow;
 mod guess;
 mod hosts;
+mod managers;
 mod page;
 mod zones;
 

@@ -1,4 +1,5 @@
-//! Zones from the roles of hosts: networks of 256 addresses (IPv6: /64), and single addresses where a network has several roles.
+//! Zones from the roles of hosts: networks of 256 addresses (IPv6: /64), and single addresses where a network has several roles and
+//! outside private ranges.
 //!
 //! A network whose hosts have one role is a zone of that role. Where roles are mixed the least intimate one names the network, and hosts of other
 //! roles stand beside it alone. Private networks without any role get the zone `unassigned` and no rank, which rules take for unknown.
@@ -56,6 +57,8 @@ pub(super) fn zones(hosts: &Hosts) -> Proposed {
         match (host.role(), is_private(address), is_shared(address)) {
             (None, _, true) => drop(shared.insert(*ip)),
             (None, false, false) => drop(outside.insert(*ip)),
+            // What stands beside a public address is not known to be anybody's.
+            (_, false, _) => networks.entry((address, if ip.is_v4() { 32 } else { 128 })).or_default().push(*ip),
             _ => networks.entry(network(address)).or_default().push(*ip),
         }
     }
@@ -92,6 +95,8 @@ pub(super) fn zones(hosts: &Hosts) -> Proposed {
     Proposed { entries }
 }
 
+/// Rank of zones of intercept.
+const INTIMATE: u8 = 9;
 /// Networks without a role that are named one by one.
 const MOST_UNASSIGNED: usize = 64;
 /// The private ranges (RFC 1918, RFC 4193).
@@ -120,8 +125,19 @@ fn one(range: &str, members: &[Ip], hosts: &Hosts) -> Vec<Entry> {
         return vec![entry(range, ("unassigned", ""), why)];
     };
     let mut out = Vec::new();
+    let bare: Vec<&Ip> = members.iter().filter(|ip| role(ip).is_none()).collect();
+    // Whoever stands beside intercept is not of it.
+    let apart = rank(&main) == INTIMATE && !bare.is_empty();
+    if apart {
+        let why = format!(
+            "{} hosts beside those of intercept, of which no role was seen, such as {}",
+            bare.len(),
+            some(bare.into_iter())
+        );
+        out.push(entry(range, ("unassigned", ""), why));
+    }
     for (zone, own) in by_zone {
-        if zone == main {
+        if zone == main && !apart {
             let why = format!(
                 "{} of {} hosts seen there have roles of this zone: {}",
                 own.len(),
@@ -216,6 +232,12 @@ mod tests {
     }
 
     #[test]
+    fn a_host_beside_intercept_is_not_in_its_zone() {
+        let all = lines(&[("10.66.0.20", Some(Role::Mdf)), ("10.66.0.77", None)]);
+        assert_eq!(all, ["10.66.0.0/24,unassigned,", "10.66.0.20/32,li-mediation,9"]);
+    }
+
+    #[test]
     fn networks_without_a_role_are_told_together_where_there_are_many() {
         let names: Vec<String> = (0..100).map(|i| format!("10.1.{i}.1")).collect();
         let list: Vec<(&str, Option<Role>)> = names.iter().map(|n| (n.as_str(), None)).collect();
@@ -238,7 +260,7 @@ mod tests {
         ]);
         assert_eq!(
             all,
-            ["0.0.0.0/0,internet,0", "::/0,internet,0", "100.64.0.0/10,customer,1", "198.51.100.0/24,li-handover,9"]
+            ["0.0.0.0/0,internet,0", "::/0,internet,0", "100.64.0.0/10,customer,1", "198.51.100.7/32,li-handover,9"]
         );
     }
 }
