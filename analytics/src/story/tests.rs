@@ -162,7 +162,7 @@ fn the_last_line_stands_and_the_least_severe_go_first() {
         kept.by_severity().iter().map(|(s, n)| (s.name(), *n)).collect::<Vec<_>>(),
         [("critical", 1), ("high", 1), ("medium", 1), ("low", 2)]
     );
-    let mut closed = line("b", "X-1", 5, (90, 90), HOST, &[]);
+    let mut closed = line("b", "X-1", 5, (1, 90), HOST, &[]);
     closed["activity_id"] = json!(3);
     kept.take(Told::read(&closed).unwrap());
     let open: Vec<_> = kept.open().iter().map(|(s, n)| (s.name(), *n)).collect();
