@@ -154,7 +154,7 @@ fn the_last_line_stands_and_the_least_severe_go_first() {
     take("a", 2, 0);
     take("b", 5, 1);
     take("a", 4, 0);
-    take("c", 2, 2);
+    take("c", 2, 20);
     take("d", 2, 1);
     take("e", 3, 9);
     assert_eq!((kept.len(), kept.left_out()), (5, 2));
@@ -162,6 +162,12 @@ fn the_last_line_stands_and_the_least_severe_go_first() {
         kept.by_severity().iter().map(|(s, n)| (s.name(), *n)).collect::<Vec<_>>(),
         [("critical", 1), ("high", 1), ("medium", 1), ("low", 2)]
     );
+    let mut closed = line("b", "X-1", 5, (1, 90), HOST, &[]);
+    closed["activity_id"] = json!(3);
+    kept.take(Told::read(&closed).unwrap());
+    let open: Vec<_> = kept.open().iter().map(|(s, n)| (s.name(), *n)).collect();
+    assert_eq!(open, [("high", 1), ("medium", 1), ("low", 2)], "what was closed does not stand");
+    assert_eq!(kept.time(), Some((0, 20 * S)), "of those that are not kept, too");
     let left: Vec<(String, Severity)> = kept.told().into_iter().map(|f| (f.uid, f.severity)).collect();
     assert_eq!(left, [("a".into(), Severity::High), ("b".into(), Severity::Critical), ("e".into(), Severity::Medium)]);
 }

@@ -218,7 +218,7 @@ impl Page<'_> {
             doing(&net, &all),
             self.closed_too(),
         );
-        vec![who, in_order(&own), limits::sentence(self)]
+        vec![who, in_order(&own, self.stories.len() > 1), limits::sentence(self)]
     }
 
     /// What was found and does not stand.
@@ -316,15 +316,15 @@ fn actors(net: &Net, hosts: &[(usize, String)], accounts: &[(usize, String)]) ->
     }
 }
 
-/// What was found, one after the other: of many steps the most severe.
-fn in_order(own: &[&Told]) -> String {
+/// What was found, one after the other: of many steps the most severe. Where there are other stories it says that it tells of one.
+fn in_order(own: &[&Told], others: bool) -> String {
     let mut all = by_weight(own);
     let hidden = all.split_off(MOST_NAMED.min(all.len()));
     all.sort_by_cached_key(|step| step.first().map(|f| f.key()));
     let mut day = String::new();
     let mut one = |step: &Vec<&Told>| {
         let Some(first) = step.first() else { return String::new() };
-        let (title, time) = (lower(&first.title), seconds_text(first.first));
+        let (title, time) = (short(&lower(&first.title), LONGEST), seconds_text(first.first));
         let times = if step.len() > 1 { format!(", {} times", step.len()) } else { String::new() };
         // The day is told where it is another one.
         let (date, clock) = time.split_once(' ').unwrap_or_default();
@@ -343,7 +343,12 @@ fn in_order(own: &[&Told]) -> String {
     } else {
         format!("; and {}, none more severe ({})", many(hidden.len(), "more kind"), levels(&rest))
     };
-    let intro = if named.len() > 1 { "In the order of time (UTC): " } else { "It was found (times in UTC): " };
+    let intro = match (others, named.len() > 1) {
+        (false, true) => "In the order of time (UTC): ",
+        (false, false) => "It was found (times in UTC): ",
+        (true, true) => "In that story, in the order of time (UTC): ",
+        (true, false) => "In that story (times in UTC): ",
+    };
     format!("{intro}{}{more}.", named.join("; "))
 }
 
