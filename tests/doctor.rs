@@ -70,10 +70,17 @@ fn a_sound_site_folder_is_told_table_by_table_and_a_broken_one_error_by_error() 
     let (code, good) = checks(&["--site", &site]);
     assert_eq!(code, Some(0), "{good:?}");
     assert!(has(&good, "site tables", "warn", &["warrants.csv has mode", "may read who is tapped"]), "{good:?}");
+    let doubts = good.iter().filter(|(g, state, _)| g == "site tables" && state == "warn").count();
+    assert_eq!(doubts, 1, "every word of a scenario is known: {good:?}");
     assert!(
         has(&good, "site tables", "ok", &["elements.csv: 5 lines"]) && has(&good, "rules", "ok", &["rules load"]),
         "{good:?}"
     );
+    let register = fs::read_to_string(s.dir.join("site/warrants.csv")).unwrap();
+    fs::write(s.dir.join("site/warrants.csv"), register.replace(",approved,", ",aproved,")).unwrap();
+    let (code, odd) = checks(&["--site", &site]);
+    let words = ["warrants.csv:2", "column `state`: no rule knows", "did you mean `approved`?"];
+    assert!(code == Some(0) && has(&odd, "site tables", "warn", &words), "{odd:?}");
     fs::write(s.dir.join("site/zones.csv"), "cidr,zone,rang\n10.0.0.0/8,core,3\nten,mgmt,4\n").unwrap();
     fs::write(s.dir.join("site/elemets.csv"), "name\n").unwrap();
     fs::write(s.dir.join("site/allow.csv"), "kind,address,port,note\nnms,10.20.0.20,nine,\nnms,x,1,\n").unwrap();

@@ -126,7 +126,7 @@ fn hosts_outside_that_poll_or_are_told_are_asked_about_and_not_let_in() {
 #[test]
 fn what_sends_product_is_not_taken_for_its_receiver_by_messages_without_product() {
     let dir = tempfile::tempdir().unwrap();
-    // X2/X3: a unit to the receiver, then a keepalive and its acknowledgement back, in connections that are seen from their middle.
+    // X2/X3: a unit to the receiver, then a keepalive and an acknowledgement: whoever acknowledges looks like a receiver, and nothing came to it.
     let signal = |kind: u8| [&[0, 5, 0, kind, 0, 0, 0, 40][..], &[0; 32]].concat();
     let unit =
         [&[0, 5, 0, 2, 0, 0, 0, 40, 0, 0, 0, 8, 0, 5, 0, 1][..], &[0x29; 16], &[0; 8], &[0x45, 0, 0, 8, 0, 0, 0, 0]]
@@ -134,7 +134,7 @@ fn what_sends_product_is_not_taken_for_its_receiver_by_messages_without_product(
     let packets = [
         tcp(("10.1.2.10", 40_001), ("10.9.9.20", 42_069), &unit),
         tcp(("10.1.2.10", 40_002), ("10.9.9.20", 42_069), &signal(3)),
-        tcp(("10.9.9.20", 42_069), ("10.1.2.10", 40_003), &signal(4)),
+        tcp(("10.1.2.10", 40_003), ("10.9.9.20", 42_069), &signal(4)),
     ];
     let files = proposed(dir.path(), &pcap(&packets));
     let elements = &files["elements.csv"];

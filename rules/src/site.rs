@@ -170,6 +170,44 @@ impl SiteTable {
     }
 }
 
+/// The words that a column may hold, where they are a closed set; rules know these and no others.
+#[must_use]
+pub fn words(table: &str, column: &str) -> Option<&'static [&'static str]> {
+    Some(match (table, column) {
+        ("elements", "role") => &["admf", "mdf", "poi", "lims", "lims-db", "lemf", "ne-snmp-tap"],
+        ("warrants", "type") => &["iri", "cc", "both"],
+        ("warrants", "state") => &["pending", "approved", "suspended", "cancelled", "expired"],
+        ("destinations", "kind") => &["X2Only", "X3Only", "X2andX3", "HI2", "HI3", "SII", "CCC", "CDC"],
+        ("mirror_sessions", "kind") => &["erspan", "gre", "vxlan", "tzsp", "jmirror", "shim"],
+        ("allow", "kind") => &[
+            "aaa",
+            "syslog",
+            "trap",
+            "ntp",
+            "nms",
+            "backup",
+            "smi_director",
+            "bastion",
+            "scanner",
+            "flow_collector",
+            "dns",
+            "proxy",
+        ],
+        ("accounts", "role") => &[
+            "noc",
+            "engineer",
+            "li-operator",
+            "li-officer",
+            "li-approver",
+            "li-clerk",
+            "auditor",
+            "automation",
+            "break-glass",
+        ],
+        _ => return None,
+    })
+}
+
 /// What an entry of `needs` asks for: a table, and the columns of which one must hold a value (`warrants.xid|cccid`).
 #[must_use]
 pub fn needed(entry: &str) -> (&str, Vec<&str>) {
@@ -256,6 +294,13 @@ mod tests {
         assert_eq!(columns("policy"), ["src_zone", "dst_zone", "protocol", "proto", "first_port", "last_port"]);
         let warrants = columns("warrants");
         assert!(warrants.contains(&"target".to_owned()) && !warrants.contains(&"selector".to_owned()), "{warrants:?}");
+    }
+
+    #[test]
+    fn words_stand_for_columns_that_are_there() {
+        let all = SITE_TABLES.iter().flat_map(|t| t.columns.iter().map(move |c| (t.name, c)));
+        let closed: Vec<_> = all.filter(|(table, column)| words(table, column.name).is_some()).collect();
+        assert!(closed.len() == 7 && closed.iter().all(|(_, c)| c.kind == ColumnKind::Text), "{closed:?}");
     }
 
     #[test]

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::inputs::source_dirs;
 
-/// Doubtful selectors of a table that are told one by one.
+/// Doubtful lines of a table that are told one by one.
 const MOST: usize = 5;
 
 pub(super) fn checks(asked: &Asked<'_>) -> Vec<Check> {
@@ -26,6 +26,7 @@ pub(super) fn checks(asked: &Asked<'_>) -> Vec<Check> {
     };
     let found = survey(dir, &key);
     let mut out: Vec<Check> = found.wrong.iter().map(|why| fail(why.to_string(), "")).collect();
+    out.extend(found.doubts.iter().map(|doubt| warn(doubt.to_string(), "")));
     out.extend(found.tables.iter().flat_map(table));
     if found.tables.is_empty() && found.wrong.is_empty() {
         out.push(warn(
@@ -70,7 +71,7 @@ fn table(found: &Found) -> Vec<Check> {
     out.extend(found.doubts.iter().take(MOST).map(|doubt| warn(doubt.to_string(), "")));
     let more = found.doubts.len().saturating_sub(MOST);
     if more > 0 {
-        out.push(warn(format!("{}: {more} more selectors like these", found.file), ""));
+        out.push(warn(format!("{}: {more} more like these", found.file), ""));
     }
     out
 }

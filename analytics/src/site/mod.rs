@@ -4,6 +4,7 @@
 //! be joined with rows and not be read back. A table that is not there is not the same as an empty one, and rules are told.
 mod kept;
 mod lines;
+mod odd;
 #[cfg(feature = "postgres")]
 mod postgres;
 mod print;
@@ -64,7 +65,7 @@ pub struct Site {
     store: Arc<Store>,
 }
 
-/// Doubtful selectors of a folder that are told one by one.
+/// Doubtful lines of a folder that are told one by one.
 const MOST_TOLD: usize = 5;
 
 impl Site {
@@ -133,12 +134,12 @@ impl Site {
         Ok(site)
     }
 
-    /// Says which selectors are doubtful, the first few by their lines.
+    /// Says what is doubtful, the first few by their lines.
     fn tell_doubts(&self) {
         self.doubts.iter().take(MOST_TOLD).for_each(|doubt| tracing::warn!("{doubt}"));
         let more = self.doubts.len().saturating_sub(MOST_TOLD);
         if more > 0 {
-            tracing::warn!("{}", format_args!("{more} more selectors like these"));
+            tracing::warn!("{}", format_args!("{more} more like these"));
         }
     }
 

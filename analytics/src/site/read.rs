@@ -24,6 +24,13 @@ pub(super) fn csv_but(path: &Path, content: &[u8], most: usize) -> (Vec<Line>, V
         Ok(names) => names.iter().map(str::to_owned).collect(),
         Err(e) => return (Vec::new(), vec![bad(&e)]),
     };
+    // A file that was cut to nothing is no table without lines: that would say that there are no orders.
+    if names.iter().all(String::is_empty) {
+        return (
+            Vec::new(),
+            vec![error(path, Some(1), "needed a first line that names the columns, had none".to_owned())],
+        );
+    }
     let mut out = vec![Line { number: 1, names: Arc::clone(&names), cells: Vec::new(), header: true }];
     let mut wrong = Vec::new();
     for record in reader.records() {

@@ -23,6 +23,8 @@ pub(super) struct Settings {
     pub(super) time_zone: Option<TimeZone>,
     pub(super) files: Refresh,
     pub(super) postgres: Option<Postgres>,
+    /// What is said of names that lidr does not know.
+    pub(super) unknown: Vec<String>,
 }
 
 /// Tables that a PostgreSQL has.
@@ -70,6 +72,9 @@ impl std::fmt::Debug for Postgres {
 const NAMES: [&str; 9] =
     ["connection", "connection_env", "password_file", "password_env", "tls_ca", "timeout", "rows", "refresh", "stale"];
 
+/// Names of the file; some are for people.
+const KNOWN: [&str; 6] = ["carrier", "domain", "own_asn", "time_zone", "files", "postgres"];
+
 /// Rows that a table may have unless `rows` says otherwise.
 const MOST_ROWS: u64 = 1_000_000;
 
@@ -90,7 +95,9 @@ pub(super) fn read(path: &Path, content: &[u8]) -> Result<Settings, SiteError> {
         Some(_) => return Err(bad("`files`: needed a section [files]".to_owned())),
     };
     let time_zone = table.get("time_zone").map(|name| time_zone(name).map_err(bad)).transpose()?;
-    Ok(Settings { time_zone, files, postgres })
+    let unknown = table.keys().filter(|name| !KNOWN.contains(&name.as_str()));
+    let unknown = unknown.map(|name| format!("no such setting `{name}`{}", hint(&nearest(name, KNOWN)))).collect();
+    Ok(Settings { time_zone, files, postgres, unknown })
 }
 
 fn files(section: &toml::Table) -> Result<Refresh, String> {

@@ -26,7 +26,7 @@ pub struct Found {
     pub wrong: Vec<SiteError>,
     /// Further errors that are only counted.
     pub more: usize,
-    /// Selectors that meet less than their clerk may think.
+    /// What loads and can hardly be meant: selectors that meet little, words that no rule knows.
     pub doubts: Vec<SiteError>,
 }
 
@@ -39,6 +39,8 @@ pub struct Survey {
     pub absent: Vec<&'static str>,
     /// What is wrong with files that are no table, or cannot be read at all.
     pub wrong: Vec<SiteError>,
+    /// Settings of `site.toml` that lidr does not know.
+    pub doubts: Vec<SiteError>,
     /// Whether `site.toml` names the carrier's time zone.
     pub time_zone: bool,
 }
@@ -101,6 +103,7 @@ fn one(path: &Path, out: &mut Survey, read: &mut Read) {
         match settings::read(path, &content) {
             Ok(settings) => {
                 out.time_zone = settings.time_zone.is_some();
+                out.doubts.extend(settings.unknown.iter().map(|why| error(path, None, why.clone())));
                 match settings.postgres.as_ref().map(database) {
                     Some(Err(why)) => out.wrong.push(why),
                     Some(Ok(tables)) => {
@@ -196,5 +199,46 @@ mod tests {
     fn a_file_of_nothing_but_errors_is_told_to_a_bound() {
         let (_dir, found) = look(&[("zones.csv", &format!("cidr,zone,rank\n{}", "x,core,1\n".repeat(500)))]);
         assert_eq!((found.tables[0].wrong.len(), found.tables[0].more), (MOST, 450));
+    }
+
+    #[test]
+    fn what_loads_and_can_hardly_be_meant_is_told() {
+        let files = [
+            (
+                "warrants.csv",
+                "order,kind,selector,state,start,end\nO-1,imsi,001010123456789,aproved,2026-12-01T00:00:00Z,2026-11-01T00:00:00Z\n",
+            ),
+            ("elements.csv", "name,role,address\na,admff,10.66.0.10\nb,admff,10.66.0.11\nc,admf,10.66.0.12\n"),
+            ("allow.csv", "kind,address\nbastoin,10.20.0.10\nNMS,10.20.0.20\n"),
+            ("zones.csv", "cidr,zone,rank\n10.0.0.0/8,core,44\n10.0.0.0/8,mgmt,5\n10.1.0.0/16,li-admin,9\n"),
+            ("site.toml", "carier = 1\ndomain = \"example.net\"\n"),
+        ];
+        let (dir, found) = look(&files);
+        let all = found.tables.iter().flat_map(|t| &t.doubts).chain(&found.doubts);
+        let said: Vec<String> = all.map(ToString::to_string).collect();
+        for words in [
+            ["warrants.csv:2", "`state`", "did you mean `approved`?"],
+            ["warrants.csv:2", "`end`", "lies before `start`"],
+            ["elements.csv:2", "`role`", "no rule knows `admff`, did you mean `admf`?"],
+            ["allow.csv:2", "`kind`", "did you mean `bastion`?"],
+            ["allow.csv:3", "`kind`", "did you mean `nms`?"],
+            ["zones.csv:2", "`rank`", "had `44`"],
+            ["zones.csv:3", "`cidr`", "stands in line 2 already"],
+            ["site.toml", "`carier`", "did you mean `carrier`?"],
+        ] {
+            assert!(said.iter().any(|s| words.iter().all(|w| s.contains(w))), "{words:?}: {said:#?}");
+        }
+        assert_eq!(said.len(), 8, "each word once: {said:#?}");
+        assert!(!said.iter().any(|s| s.contains("aproved") || s.contains("001010")), "{said:#?}");
+        assert!(found.is_sound() && Site::load(Some(dir.path()), &key()).is_ok(), "odd, and no reason to refuse it");
+    }
+
+    #[test]
+    fn a_file_without_its_first_line_is_refused() {
+        for text in ["", "\n\n"] {
+            let (dir, found) = look(&[("warrants.csv", text)]);
+            assert!(found.tables[0].wrong[0].to_string().contains("warrants.csv:1: needed a first line"), "{found:?}");
+            assert!(Site::load(Some(dir.path()), &key()).is_err());
+        }
     }
 }

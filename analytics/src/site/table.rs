@@ -14,6 +14,7 @@ use lidr_schema::{
 };
 use sha2::{Digest, Sha256};
 
+use super::odd::Odd;
 use crate::time::parse_rfc3339;
 
 /// A line of a file. It may hold raw selectors, so nothing prints it.
@@ -71,11 +72,12 @@ pub(super) fn build(
     key: &Key,
 ) -> Result<(BTreeMap<String, RecordBatch>, Vec<Doubt>), Misfit> {
     let mut rows: BTreeMap<String, Rows> = BTreeMap::new();
-    let (mut places, mut doubts) = (Places::default(), Vec::new());
+    let (mut places, mut odd, mut doubts) = (Places::default(), Odd::default(), Vec::new());
     for line in lines {
         places.of(table, &line)?;
         if !line.header {
             one(table, &line, &places, key, &mut rows, &mut doubts)?;
+            odd.look(table, line.number, &|column| places.cell(table, &line, column), &mut doubts);
         }
     }
     let batches = table.sql().into_iter().map(|sql| {
@@ -94,7 +96,7 @@ struct Places {
 }
 
 /// Whether a table has a column that nobody may see.
-fn holds_identifiers(table: &SiteTable) -> bool {
+pub(super) fn holds_identifiers(table: &SiteTable) -> bool {
     table.columns.iter().any(|c| matches!(c.kind, ColumnKind::Pseudo(_)))
 }
 
@@ -108,6 +110,12 @@ impl Places {
         }
         self.find(table, line);
         Ok(())
+    }
+
+    /// What stands in a column of a line.
+    fn cell<'a>(&self, table: &SiteTable, line: &'a Line, column: &str) -> &'a str {
+        let at = table.columns.iter().position(|c| c.name == column).and_then(|i| *self.at.get(i)?);
+        at.and_then(|at| line.cells.get(at)).map_or("", |cell| cell.trim())
     }
 
     fn find(&mut self, table: &SiteTable, line: &Line) {
@@ -134,18 +142,19 @@ fn unknown<'a>(table: &'a SiteTable, line: &'a Line) -> impl Iterator<Item = Mis
 
 /// Everything that does not fit or is doubtful in the lines of a table, and how many lines there are.
 pub(super) fn check(table: &SiteTable, lines: &[Line], key: &Key) -> (usize, Vec<Misfit>, Vec<Doubt>) {
-    let (mut places, mut wrong, mut doubts) = (Places::default(), Vec::new(), Vec::new());
+    let (mut places, mut odd) = (Places::default(), Odd::default());
+    let (mut wrong, mut doubts) = (Vec::new(), Vec::new());
     for line in lines {
         if !places.names.as_ref().is_some_and(|names| Arc::ptr_eq(names, &line.names)) {
             wrong.extend(unknown(table, line));
             wrong.dedup();
             places.find(table, line);
         }
-        if !line.header
-            && let Err(misfit) = one(table, line, &places, key, &mut BTreeMap::new(), &mut doubts)
-        {
-            wrong.push(misfit);
+        if line.header {
+            continue;
         }
+        wrong.extend(one(table, line, &places, key, &mut BTreeMap::new(), &mut doubts).err());
+        odd.look(table, line.number, &|column| places.cell(table, line, column), &mut doubts);
     }
     (lines.iter().filter(|line| !line.header).count(), wrong, doubts)
 }
