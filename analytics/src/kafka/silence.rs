@@ -89,6 +89,7 @@ impl Source {
             self.progress.expected().filter(|s| self.silence.is_silent(s, now)).map(str::to_owned).collect();
         let seconds = self.options.silence.as_secs();
         for sensor in silent.into_iter().filter(|sensor| self.progress.leave(sensor)) {
+            self.told_silence = i64::MIN;
             tracing::warn!(
                 "sensor {sensor} has said nothing for {seconds} s: windows do not wait for it, see whether it runs"
             );
@@ -100,7 +101,7 @@ impl Source {
 
     /// Feeds rows that say who is silent while the watermark went from one time to another, before anything up to there is judged;
     /// whether there were any.
-    pub(super) fn tell_silence(&self, from: i64, to: i64, taker: &mut dyn RowSink) -> Result<bool, FeedError> {
+    pub(super) fn tell_silence(&mut self, from: i64, to: i64, taker: &mut dyn RowSink) -> Result<bool, FeedError> {
         let silent = self.progress.silent();
         if silent.is_empty() || to == i64::MIN || to <= from {
             return Ok(false);
@@ -108,8 +109,10 @@ impl Source {
         // Nothing was judged before the first row.
         let from = from.max(self.oldest.min(to).saturating_sub(1));
         let step = TELL_EVERY.max((to - from) / MOST_TOLD);
-        let later = (from.div_euclid(step) + 1..).map(|n| n * step).take_while(|due| *due <= to);
-        let dues: Vec<i64> = std::iter::once(from + 1).chain(later.filter(|due| *due > from + 1)).collect();
+        let first = (from + 1).max(self.told_silence.saturating_add(step));
+        let dues: Vec<i64> = (0..).map(|n| first + n * step).take_while(|due| *due <= to).collect();
+        let Some(last) = dues.last() else { return Ok(false) };
+        self.told_silence = *last;
         taker.rows(TableId::Oddity, rows(silent, &dues), None)?;
         Ok(true)
     }

@@ -109,6 +109,8 @@ pub struct Source {
     /// Where partitions ended at the last look, and the least time at which a row was due.
     pub(super) ends: BTreeMap<(String, i32), i64>,
     pub(super) oldest: i64,
+    /// When silence was told last, event time.
+    pub(super) told_silence: i64,
     /// Which cluster this is.
     pub(super) cluster: String,
     /// Where partitions ended at the start, those that have not been read so far yet.
@@ -170,6 +172,7 @@ impl Source {
             silence,
             ends: BTreeMap::new(),
             oldest: i64::MAX,
+            told_silence: i64::MIN,
             cluster: id,
             unread,
             paused,
