@@ -109,7 +109,10 @@ pub struct KafkaSink {
 
 impl From<BrokerError> for SinkError {
     fn from(error: BrokerError) -> Self {
-        Self(error.to_string())
+        match error {
+            BrokerError::Stopped => Self(format!("{error}: what was heard until then did not reach one")),
+            BrokerError::Failed(why) => Self(why),
+        }
     }
 }
 
