@@ -4,7 +4,7 @@ use std::{net::SocketAddr, path::PathBuf};
 use clap::{Args, ValueEnum};
 use clap_complete::Shell;
 
-use crate::args::{Decode, KeyArgs, Shape, address};
+use crate::args::{Decode, KeyArgs, RuleArgs, Shape, address};
 
 /// `lidr doctor`
 #[derive(Debug, Args)]
@@ -12,12 +12,8 @@ pub(crate) struct Doctor {
     /// Folder of site tables: every file is looked through, and what is wrong told with its line
     #[arg(long, value_name = "DIR")]
     pub(crate) site: Option<PathBuf>,
-    /// Folder of rule files, added to the embedded pack
-    #[arg(long, value_name = "DIR")]
-    pub(crate) rules: Vec<PathBuf>,
-    /// Leave the embedded rules out
-    #[arg(long)]
-    pub(crate) no_builtin: bool,
+    #[command(flatten)]
+    pub(crate) rules: RuleArgs,
     /// Open this interface and close it again; may be given several times
     #[arg(long, value_name = "IF")]
     pub(crate) interface: Vec<String>,

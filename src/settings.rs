@@ -56,7 +56,9 @@ pub(crate) fn file() -> Option<PathBuf> {
 pub(crate) fn beside() -> serde_json::Value {
     let known: BTreeSet<String> = names(&Cli::command()).iter().map(|long| variable(long)).collect();
     let mut set: Vec<String> = known.into_iter().filter(|name| std::env::var_os(name).is_some()).collect();
-    set.extend(["LIDR_KEY"].into_iter().filter(|n| std::env::var_os(n).is_some()).map(str::to_owned));
+    set.extend(
+        ["LIDR_KEY", "LIDR_WEBHOOK_SECRET"].into_iter().filter(|n| std::env::var_os(n).is_some()).map(str::to_owned),
+    );
     serde_json::json!({ "file": file().map(|path| path.display().to_string()), "environment": set })
 }
 

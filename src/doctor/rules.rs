@@ -10,7 +10,7 @@ use super::{
 
 pub(super) fn checks(asked: &Asked<'_>) -> Vec<Check> {
     let args = asked.args;
-    let set = match lidr_rules::load(!args.no_builtin, &args.rules) {
+    let set = match lidr_rules::load(!args.rules.no_builtin, &args.rules.rules) {
         Ok(set) => set,
         Err(problems) => {
             let next = "`lidr rules schema` lists tables and columns, `lidr rules show LI-09` is a rule that works";
@@ -19,7 +19,7 @@ pub(super) fn checks(asked: &Asked<'_>) -> Vec<Check> {
     };
     let mut out: Vec<Check> = set.warnings.iter().map(|w| warn(w.to_string(), "")).collect();
     // The embedded pack was planned when lidr was built; a folder's rules may stand in each other's way.
-    if !args.rules.is_empty() {
+    if !args.rules.rules.is_empty() {
         let problems = lidr_analytics::check_rules(&set.rules);
         if !problems.is_empty() {
             out.extend(problems.iter().map(|(file, why)| fail(format!("{file}: {why}"), "")));

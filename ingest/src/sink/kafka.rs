@@ -124,14 +124,19 @@ impl KafkaSink {
     pub fn connect(settings: &Settings, options: KafkaSinkOptions) -> Result<Self, SinkError> {
         let name = |table: TableId| format!("{}.{}", options.prefix, table.name());
         let names: Vec<String> = ALL.iter().map(|t| name(*t)).collect();
-        let asking = Producer::new(settings, |_| {})?;
-        let found = ensure(settings, &asking, &names, options.partitions)?;
+        let make = |batch: usize| {
+            Producer::new(settings, |config| {
+                config.set("message.max.bytes", "2000000").set("batch.size", batch.to_string()).set("linger.ms", "5");
+            })
+        };
+        let mut producer = make(BATCH)?;
+        let found = ensure(settings, &producer, &names, options.partitions)?;
         let topics: BTreeMap<TableId, Topic> = ALL.iter().filter_map(|t| Some((*t, *found.get(&name(*t))?))).collect();
         // librdkafka puts several messages into one batch, which the topic's bound is for.
         let batch = topics.values().filter_map(|t| t.most).fold(BATCH, usize::min);
-        let producer = Producer::new(settings, |config| {
-            config.set("message.max.bytes", "2000000").set("batch.size", batch.to_string()).set("linger.ms", "5");
-        })?;
+        if batch < BATCH {
+            producer = make(batch)?;
+        }
         let now = Instant::now();
         let blank = || Partition { rows: Vec::new(), octets: 0, sent_rows: 0, last_send: now, since: None };
         let partitions =
